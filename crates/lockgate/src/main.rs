@@ -1,0 +1,2 @@
+//! The binary: flags, subcommands, process model, signals, exit codes.
+fn main() {}
