@@ -1,1 +1,105 @@
-//! See the crate's README line in ARCHITECTURE.md.
+//! AST → [`Config`]: the directive table, contexts, inheritance and merge rules, one file per
+//! directive family. A pure function of the sources: everything outside is reached through
+//! [`World`], so that a configuration can be tested without files, names or sockets.
+//!
+//! It opens no certificate, log or socket: that is the engine's plan.
+
+pub mod directive;
+pub mod family;
+mod load;
+mod merge;
+mod value;
+mod world;
+
+use std::sync::Arc;
+
+pub use directive::{Args, Contexts, Directive, directives};
+pub use family::Settings;
+pub use load::{Loaded, Options, load};
+pub use world::World;
+
+use family::{
+    access, core, events, limit_conn, listen, log, main_context, proxy, proxy_ssl, realip, set, ssl, upstream,
+};
+use policy::variables::Variables;
+
+/// A whole configuration, typed, inherited and validated.
+#[derive(Debug)]
+pub struct Config {
+    /// Directives of the main context.
+    pub main: main_context::Main,
+    /// `events { }`.
+    pub events: events::Events,
+    /// `stream { }`, if there is one.
+    pub stream: Option<Stream>,
+}
+
+/// `stream { }`: what sessions run by.
+#[derive(Debug)]
+pub struct Stream {
+    /// Every variable that the configuration defines or mentions.
+    pub variables: Arc<Variables>,
+    /// `server { }` blocks in written order; [`ServerId`] indexes this.
+    pub servers: Vec<Server>,
+    /// Sockets to bind, each with the servers behind it.
+    pub listeners: Vec<listen::Listener>,
+    /// Explicit `upstream { }` groups and the implicit ones of literal `proxy_pass`.
+    pub upstreams: Vec<upstream::Upstream>,
+    /// `limit_conn_zone`s; [`limit_conn::ZoneId`] indexes this.
+    pub limit_zones: Vec<limit_conn::Zone>,
+    /// Resolvers in use; [`core::ResolverId`] indexes this.
+    pub resolvers: Vec<core::Resolver>,
+}
+
+/// Which `server { }` of [`Stream::servers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerId(pub u32);
+
+/// One `server { }` with everything it inherits.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it was written: file and line of its `server` word, for messages.
+    pub place: syntax::Place,
+    /// `$server_name`: the first name listed, leading dot removed; empty when none.
+    pub name: Box<[u8]>,
+    /// Timeouts, buffers and resolver of the stream core.
+    pub core: core::Core,
+    /// `error_log`s in force.
+    pub error_log: Arc<[main_context::ErrorLog]>,
+    /// `access_log`s in force, in written order.
+    pub access_log: log::AccessLogs,
+    /// `set`, in written order.
+    pub set: Vec<set::Assignment>,
+    /// `set_real_ip_from`.
+    pub realip: Arc<policy::realip::TrustedProxies>,
+    /// `limit_conn`.
+    pub limit_conn: limit_conn::LimitConn,
+    /// `allow` and `deny`.
+    pub access: Arc<access::AccessList>,
+    /// The TLS settings of the client side; `None` where they give no context (no certificate
+    /// and no `ssl_reject_handshake`).
+    pub ssl: Option<Arc<ssl::Ssl>>,
+    /// `ssl_handshake_timeout`, milliseconds.
+    pub ssl_handshake_timeout: u64,
+    /// `ssl_preread`.
+    pub ssl_preread: bool,
+    /// What the session is for.
+    pub content: Content,
+    /// `proxy_*`.
+    pub proxy: proxy::Proxy,
+    /// `proxy_ssl*`; `None` unless `proxy_ssl on`.
+    pub proxy_ssl: Option<proxy_ssl::ProxySsl>,
+}
+
+/// The content handler of a server: the last one written wins.
+#[derive(Debug)]
+pub enum Content {
+    /// None: the session ends with status 500 in silence.
+    None,
+    /// `proxy_pass`.
+    Proxy(proxy::Pass),
+    /// `return`.
+    Return(policy::template::Template),
+    /// `pass`.
+    Pass(family::pass::Pass),
+}

@@ -1,0 +1,5 @@
+//! `geo [$address] $variable { … }`.
+
+use crate::directive::Directive;
+
+pub(crate) const DIRECTIVES: &[Directive] = &[];

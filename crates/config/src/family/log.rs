@@ -1,0 +1,84 @@
+//! `access_log`, `log_format`, `open_log_file_cache`, and `error_log` of `stream` and `server`.
+
+use std::sync::Arc;
+
+use policy::template::{Escape, Template};
+
+use super::main_context::LogTarget;
+use crate::directive::Directive;
+
+/// `access_log`s of a server.
+#[derive(Debug, Clone, Default)]
+pub struct AccessLogs {
+    /// In written order; none when `off`.
+    pub logs: Arc<[AccessLog]>,
+    /// `open_log_file_cache`.
+    pub file_cache: Option<FileCache>,
+}
+
+/// One `access_log`.
+#[derive(Debug)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub target: AccessTarget,
+    /// What a line says.
+    pub format: Arc<Format>,
+    /// `buffer=` and what goes with it.
+    pub buffer: Option<Buffer>,
+    /// `if=`.
+    pub condition: Option<Template>,
+}
+
+/// Where access log lines go.
+#[derive(Debug)]
+pub enum AccessTarget {
+    /// A file opened at load, or a syslog server.
+    Fixed(LogTarget),
+    /// A path with variables, opened for each line; relative to the prefix.
+    Evaluated(Template),
+}
+
+/// `log_format`.
+#[derive(Debug)]
+pub struct Format {
+    /// Its name.
+    pub name: String,
+    /// How values are escaped.
+    pub escape: Escape,
+    /// The line, without its newline.
+    pub template: Template,
+}
+
+/// `buffer=SIZE [gzip[=LEVEL]] [flush=TIME]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffer {
+    /// Bytes.
+    pub size: usize,
+    /// Compression level, 1 to 9.
+    pub gzip: Option<u8>,
+    /// Milliseconds after the first buffered line at which the buffer is written.
+    pub flush: Option<u64>,
+}
+
+/// `open_log_file_cache`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileCache {
+    /// Most files kept open.
+    pub max: usize,
+    /// Seconds without use after which a file is closed.
+    pub inactive: u64,
+    /// Uses within `inactive` below which a file is not kept.
+    pub min_uses: usize,
+    /// Seconds after which it is checked that the name still is that file.
+    pub valid: u64,
+}
+
+/// What one block says.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {}
+
+/// Formats by name, while they are read.
+#[derive(Debug, Default)]
+pub(crate) struct Formats {}
+
+pub(crate) const DIRECTIVES: &[Directive] = &[];

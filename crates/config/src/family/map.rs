@@ -1,0 +1,5 @@
+//! `map STRING $variable { … }`.
+
+use crate::directive::Directive;
+
+pub(crate) const DIRECTIVES: &[Directive] = &[];

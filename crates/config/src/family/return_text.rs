@@ -1,0 +1,5 @@
+//! `return TEXT`.
+
+use crate::directive::Directive;
+
+pub(crate) const DIRECTIVES: &[Directive] = &[];

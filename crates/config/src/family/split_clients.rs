@@ -1,0 +1,5 @@
+//! `split_clients STRING $variable { … }`.
+
+use crate::directive::Directive;
+
+pub(crate) const DIRECTIVES: &[Directive] = &[];
