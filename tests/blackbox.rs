@@ -1,1 +1,27 @@
-//! Black-box tests on the real binary, one file per directive family.
+//! Black-box tests on the real binary, one module per directive family.
+//!
+//! The binary is the one that cargo built, or the one that the environment variable `LOCKGATE_BIN` names: nginx
+//! itself passes too, wherever it has the behaviour.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a step of a test that fails has to stop the test, there and then"
+)]
+
+mod blackbox {
+    pub(crate) mod proxy;
+}
+
+/// The program under test.
+fn binary() -> testkit::Binary {
+    testkit::Binary::new(option_env!("CARGO_BIN_EXE_lockgate"))
+}
+
+/// A gateway whose `stream {}` block has this inside; see [`testkit::Builder`] for `%name`.
+fn gateway(stream: &str) -> testkit::Builder {
+    testkit::Builder::new(binary(), stream)
+}
+
+/// Whether the program under test is nginx.
+fn is_nginx() -> bool {
+    binary().is_nginx()
+}

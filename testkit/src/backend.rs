@@ -1,0 +1,156 @@
+//! Services behind the gateway, over TCP or a unix socket, each connection on its own thread.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::{Peer, poll};
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<Peer> {
+        match self {
+            Self::Tcp(listener) => listener.accept().map(|(stream, _)| Peer::tcp(stream)),
+            Self::Unix(listener) => listener.accept().map(|(stream, _)| Peer::unix(stream)),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    accepted: usize,
+    finished: Vec<Vec<u8>>,
+}
+
+/// A running service; it ends on drop.
+#[derive(Debug)]
+pub struct TcpBackend {
+    addr: String,
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<Seen>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TcpBackend {
+    /// Serves each connection with `serve`, whose result is kept as what that connection sent.
+    pub fn start(serve: impl Fn(&mut Peer) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::at("127.0.0.1:0", serve)
+    }
+
+    /// The same on the given address.
+    pub fn at(addr: &str, serve: impl Fn(&mut Peer) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(addr).unwrap_or_else(|error| panic!("bind to {addr}: {error}"));
+        let addr = listener.local_addr().expect("a local address").to_string();
+        Self::run(Listener::Tcp(listener), addr, serve)
+    }
+
+    /// The same on a unix socket.
+    pub fn unix(path: &Path, serve: impl Fn(&mut Peer) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = UnixListener::bind(path).expect("bind to a unix socket");
+        Self::run(Listener::Unix(listener), format!("unix:{}", path.display()), serve)
+    }
+
+    fn run(listener: Listener, addr: String, serve: impl Fn(&mut Peer) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let serve = Arc::new(serve);
+        let thread = std::thread::spawn({
+            let (stop, seen) = (Arc::clone(&stop), Arc::clone(&seen));
+            move || {
+                while let Ok(mut peer) = listener.accept() {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    seen.lock().unwrap().accepted += 1;
+                    let (seen, serve) = (Arc::clone(&seen), Arc::clone(&serve));
+                    std::thread::spawn(move || {
+                        let got = serve(&mut peer);
+                        seen.lock().unwrap().finished.push(got);
+                    });
+                }
+            }
+        });
+        Self { addr, stop, seen, thread: Some(thread) }
+    }
+
+    /// Sends back all it gets, until the other side ends.
+    pub fn echo() -> Self {
+        Self::start(echo)
+    }
+
+    /// Says `text` and closes.
+    pub fn banner(text: &str) -> Self {
+        let text = text.to_owned();
+        Self::start(move |peer| {
+            let _ = peer.try_send(&text);
+            Vec::new()
+        })
+    }
+
+    /// Says `text` on the given address and closes.
+    pub fn banner_at(addr: &str, text: &str) -> Self {
+        let text = text.to_owned();
+        Self::at(addr, move |peer| {
+            let _ = peer.try_send(&text);
+            Vec::new()
+        })
+    }
+
+    /// Reads one line, answers `got:` and the line, and closes.
+    pub fn line() -> Self {
+        Self::start(|peer| {
+            let line = peer.recv_line();
+            let _ = peer.try_send(format!("got:{line}"));
+            line.into_bytes()
+        })
+    }
+
+    /// Keeps all it gets until the other side ends.
+    pub fn collect() -> Self {
+        Self::start(|peer| peer.recv_end().0)
+    }
+
+    /// Where it listens, in the form of the config language.
+    pub fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    /// How many connections came so far.
+    pub fn accepted(&self) -> usize {
+        self.seen.lock().unwrap().accepted
+    }
+
+    /// What the `nth` connection that ended (from 0) had sent.
+    pub fn received(&self, nth: usize) -> Vec<u8> {
+        poll("a backend's connection ends", || self.seen.lock().unwrap().finished.get(nth).cloned())
+    }
+}
+
+fn echo(peer: &mut Peer) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Ok(part) = peer.recv_some() {
+        if part.is_empty() || peer.try_send(&part).is_err() {
+            break;
+        }
+        all.extend(part);
+    }
+    all
+}
+
+impl Drop for TcpBackend {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let woken = Peer::try_connect(&self.addr).is_ok();
+        if let (true, Some(thread)) = (woken, self.thread.take()) {
+            let _ = thread.join();
+        }
+    }
+}

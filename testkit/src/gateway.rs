@@ -1,0 +1,298 @@
+//! The gateway under test as a running process, with its config, logs and signals.
+
+mod log;
+mod template;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub use self::log::{ErrorLine, parse_error_line};
+use self::template::Template;
+use crate::binary::finish;
+use crate::{Binary, Finished, Peer, Scratch, TlsClient, poll};
+
+/// A config that will be written, tested or started.
+///
+/// In its text `%name` stands for a value given by [`Builder::with`], for the directory of the run (`%dir`), for that
+/// of the certificates (`%pki`), or else for a leased port of that name.
+#[derive(Debug)]
+pub struct Builder {
+    binary: Binary,
+    template: Template,
+    stream: String,
+    main: String,
+    level: &'static str,
+    env: Vec<(&'static str, String)>,
+}
+
+impl Builder {
+    /// `stream` is the inside of `stream {}`.
+    pub fn new(binary: Binary, stream: &str) -> Self {
+        Self {
+            binary,
+            template: Template::new(Scratch::new()),
+            stream: stream.to_owned(),
+            main: String::new(),
+            level: "info",
+            env: Vec::new(),
+        }
+    }
+
+    /// Sets what `%name` stands for.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.template.set(name, &value.to_string());
+        self
+    }
+
+    /// Adds main-context directives.
+    #[must_use]
+    pub fn main(mut self, text: &str) -> Self {
+        self.main.push_str(text);
+        self
+    }
+
+    /// Sets the level of the error log, else `info`.
+    #[must_use]
+    pub fn level(mut self, level: &'static str) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.env.push((name, value.to_owned()));
+        self
+    }
+
+    /// Writes a file that the config can name as `%dir/NAME`.
+    #[must_use]
+    pub fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+        self.template.dir().write(name, text);
+        self
+    }
+
+    /// The directory of the run.
+    pub fn dir(&self) -> &Path {
+        self.template.dir().path()
+    }
+
+    fn render(&mut self) -> String {
+        let text = format!(
+            "{user}daemon off;\nworker_processes 1;\npid %dir/pid;\nerror_log %dir/error.log {level};\n{main}\n\
+             events {{ worker_connections 512; }}\nstream {{\n{stream}\n}}\n",
+            user = if rustix::process::geteuid().is_root() { "user root root;\n" } else { "" },
+            level = self.level,
+            main = self.main,
+            stream = self.stream,
+        );
+        self.template.render(&text)
+    }
+
+    /// Writes the config and runs `-t` on it.
+    pub fn test(mut self) -> Finished {
+        let conf = self.render();
+        let path = self.template.dir().write("test.conf", conf);
+        finish(command(&self.binary, self.dir(), &path).arg("-t"))
+    }
+
+    /// Starts the gateway and waits until it listens.
+    pub fn start(mut self) -> Gateway {
+        let conf = self.render();
+        let path = self.template.dir().write("gateway.conf", conf);
+        let stderr = File::create(self.dir().join("stderr")).expect("a file for stderr");
+        let child = command(&self.binary, self.dir(), &path)
+            .envs(self.env.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .expect("the gateway starts");
+        let mut gateway = Gateway { setup: self, child };
+        let pid_file = gateway.path("pid");
+        poll("the pid file says that the gateway listens", || {
+            let over = gateway.child.try_wait().expect("a status");
+            assert!(over.is_none(), "the gateway ended: {over:?}\n{}{}", gateway.stderr(), gateway.error_text());
+            std::fs::read_to_string(&pid_file).ok().filter(|text| text.ends_with('\n'))
+        });
+        gateway
+    }
+}
+
+fn command(binary: &Binary, dir: &Path, conf: &Path) -> Command {
+    let mut command = Command::new(binary.path());
+    command.arg("-p").arg(dir).arg("-c").arg(conf).arg("-e").arg(dir.join("start.log"));
+    command
+}
+
+/// A running gateway. On drop it is ended and its directory removed.
+#[derive(Debug)]
+pub struct Gateway {
+    setup: Builder,
+    child: Child,
+}
+
+impl Gateway {
+    /// A file in the directory of the run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.setup.dir().join(name)
+    }
+
+    /// The number of the port that the config calls `%name`.
+    pub fn port(&self, name: &str) -> u16 {
+        self.setup.template.port(name)
+    }
+
+    /// `127.0.0.1:` and the port that the config calls `%name`.
+    pub fn addr(&self, name: &str) -> String {
+        format!("127.0.0.1:{}", self.port(name))
+    }
+
+    /// What the config's `%…` placeholders make of `text`.
+    pub fn fill(&mut self, text: &str) -> String {
+        self.setup.template.render(text)
+    }
+
+    /// Connects to the port `%name`.
+    pub fn connect(&self, name: &str) -> Peer {
+        Peer::connect(&self.addr(name))
+    }
+
+    /// Connects to the port `%name`, sends `request` and reads to the end.
+    pub fn ask(&self, name: &str, request: impl AsRef<[u8]>) -> String {
+        self.connect(name).ask(request)
+    }
+
+    /// An `openssl` client for the port `%name`.
+    pub fn tls(&self, name: &str) -> TlsClient {
+        TlsClient::new(&self.addr(name))
+    }
+
+    /// The process id of the process that was started.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to it.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process id");
+        kill_process(pid, signal).expect("the signal is sent");
+    }
+
+    /// Puts a new inside of `stream {}` into the config file.
+    pub fn rewrite(&mut self, stream: &str) {
+        stream.clone_into(&mut self.setup.stream);
+        let conf = self.setup.render();
+        self.setup.template.dir().write("gateway.conf", conf);
+    }
+
+    /// Rewrites the config, sends HUP and waits until the new config is in force.
+    pub fn reload(&mut self, stream: &str) {
+        let before = self.errors().iter().filter(|line| line.text.starts_with("start worker process")).count();
+        self.rewrite(stream);
+        self.signal(Signal::HUP);
+        poll("workers of the new config", || {
+            let lines = self.errors();
+            let started = lines.iter().filter(|line| line.text.starts_with("start worker process")).count();
+            let refused = lines.iter().any(|line| line.level == "emerg");
+            assert!(!refused, "the reload failed:\n{}", self.error_text());
+            (started > before).then_some(())
+        });
+    }
+
+    /// Waits until the process has ended and gives its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        poll("the gateway ends", || self.child.try_wait().expect("a status")).code()
+    }
+
+    /// Asks it to end at once, and waits until it has.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// What it wrote to standard error.
+    pub fn stderr(&self) -> String {
+        read(&self.path("stderr"))
+    }
+
+    /// The error log as it is.
+    pub fn error_text(&self) -> String {
+        read(&self.path("error.log"))
+    }
+
+    /// The error log's lines.
+    pub fn errors(&self) -> Vec<ErrorLine> {
+        self.error_text().lines().filter_map(parse_error_line).collect()
+    }
+
+    /// Waits for a line of the error log that contains `part`.
+    pub fn wait_error(&self, part: &str) -> ErrorLine {
+        self.wait_errors(part, 1).remove(0)
+    }
+
+    /// Waits for `count` lines of the error log that contain `part`.
+    pub fn wait_errors(&self, part: &str, count: usize) -> Vec<ErrorLine> {
+        self.or_show(&format!("{count} lines in the error log with: {part}"), || {
+            let lines: Vec<_> = self.errors().into_iter().filter(|line| line.text.contains(part)).collect();
+            (lines.len() >= count).then_some(lines)
+        })
+    }
+
+    /// Waits for `count` lines in `access.log` and gives them.
+    pub fn access(&self, count: usize) -> Vec<String> {
+        self.access_in("access.log", count)
+    }
+
+    /// Waits for `count` lines in the log file `name` and gives them.
+    pub fn access_in(&self, name: &str, count: usize) -> Vec<String> {
+        self.or_show(&format!("{count} lines in {name}"), || {
+            let text = read(&self.path(name));
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            (text.is_empty() || text.ends_with('\n')).then_some(lines).filter(|lines| lines.len() >= count)
+        })
+    }
+
+    /// Waits for `probe`; a failure shows the error log.
+    fn or_show<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+        let end = std::time::Instant::now() + crate::LIMIT - std::time::Duration::from_secs(1);
+        poll(what, || {
+            let found = probe();
+            let late = found.is_none() && std::time::Instant::now() > end;
+            assert!(!late, "not in time: {what}\nerror log:\n{}", self.error_text());
+            found
+        })
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+            let end = std::time::Instant::now() + crate::LIMIT;
+            while matches!(self.child.try_wait(), Ok(None)) {
+                if std::time::Instant::now() > end {
+                    let _ = self.child.kill();
+                    let _ = self.child.wait();
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(3));
+            }
+        }
+        if std::thread::panicking() {
+            eprintln!("--- error log\n{}{}", self.stderr(), self.error_text());
+        }
+    }
+}
+
+/// Values by name.
+type Names = BTreeMap<String, String>;

@@ -1,0 +1,123 @@
+//! Certificate authorities and certificates, made once by the `openssl` command line and kept beside the test binary.
+//!
+//! Files: `ca1.crt`, `ca2.crt` (roots); `inter.crt` (under ca1); `server.crt` (RSA, `*.example.com`), `ecdsa.crt`,
+//! `other.crt` (`other.test`), `deep.crt` (with `inter`), `impostor.crt` (by ca2); `client.crt` (by ca1),
+//! `client2.crt` (by ca2), `deepclient.crt`, `expired.crt`, `revoked.crt`, `self.crt`; `encrypted.key` (of `server.crt`,
+//! passphrase `sesame`); `ca1.crl`, with `revoked` on it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Changes when the set of files does, so that an older set is not taken for it.
+const EDITION: &str = "testkit-pki-1";
+
+/// The made files.
+#[derive(Debug)]
+pub struct Pki(PathBuf);
+
+impl Pki {
+    /// Where the files are.
+    pub fn dir(&self) -> &Path {
+        &self.0
+    }
+
+    /// The text of one of them.
+    pub fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).expect("a file of the PKI")
+    }
+}
+
+/// The certificates of this test run.
+pub fn pki() -> &'static Pki {
+    static PKI: OnceLock<Pki> = OnceLock::new();
+    PKI.get_or_init(|| {
+        let exe = std::env::current_exe().expect("the test binary");
+        let beside = exe.parent().expect("its directory");
+        let dir = beside.join(EDITION);
+        std::fs::create_dir_all(&dir).expect("the directory of the PKI");
+        let lock = File::create(dir.join("lock")).expect("the lock of the PKI");
+        lock.lock().expect("the lock of the PKI");
+        if !dir.join("done").exists() {
+            make(&dir);
+            File::create(dir.join("done")).expect("the mark of the PKI");
+        }
+        Pki(dir)
+    })
+}
+
+fn make(dir: &Path) {
+    for ca in ["ca1", "ca2"] {
+        let subject = format!("/O=Lockgate Test/CN={ca}");
+        key(dir, ca, "ec");
+        openssl(dir, &format!("req -x509 -new -key {ca}.key -days 3650 -out {ca}.crt -addext basicConstraints=critical,CA:true -subj"), &subject);
+        std::fs::write(dir.join(format!("{ca}.index")), "").expect("an index");
+        std::fs::write(dir.join(format!("{ca}.serial")), "1000\n").expect("a serial");
+        std::fs::write(dir.join(format!("{ca}.cnf")), ca_conf(ca)).expect("a CA config");
+    }
+    let san = |names: &str| format!("subjectAltName={names}\nbasicConstraints=CA:false\n");
+    let ca_ext = "basicConstraints=critical,CA:true\nkeyUsage=keyCertSign,cRLSign\n";
+    let leaf = "basicConstraints=CA:false\n";
+    issue(dir, "inter", "ec", "ca1", "/O=Lockgate Test/CN=inter", ca_ext, "");
+    std::fs::write(dir.join("inter.index"), "").expect("an index");
+    std::fs::write(dir.join("inter.serial"), "1000\n").expect("a serial");
+    std::fs::write(dir.join("inter.cnf"), ca_conf("inter")).expect("a CA config");
+    issue(dir, "server", "rsa", "ca1", "/O=Lockgate Test/CN=server", &san("DNS:*.example.com,DNS:example.com"), "");
+    issue(dir, "ecdsa", "ec", "ca1", "/O=Lockgate Test/CN=ecdsa", &san("DNS:*.example.com"), "");
+    issue(dir, "other", "ec", "ca1", "/O=Lockgate Test/CN=other.test", &san("DNS:other.test"), "");
+    issue(dir, "impostor", "ec", "ca2", "/O=Lockgate Test/CN=impostor", &san("DNS:*.example.com"), "");
+    issue(dir, "named", "ec", "ca1", "/O=Lockgate Test/CN=named.example.net", leaf, "");
+    issue(dir, "client", "ec", "ca1", "/O=Lockgate, Inc/CN=client", leaf, "");
+    issue(dir, "client2", "ec", "ca2", "/O=Lockgate Test/CN=client2", leaf, "");
+    issue(dir, "revoked", "ec", "ca1", "/O=Lockgate Test/CN=revoked", leaf, "");
+    issue(dir, "expired", "ec", "ca1", "/O=Lockgate Test/CN=expired", leaf, "-startdate 20200101000000Z -enddate 20200201000000Z");
+    issue(dir, "deepserver", "ec", "inter", "/O=Lockgate Test/CN=deep", &san("DNS:*.example.com"), "");
+    issue(dir, "deepclient", "ec", "inter", "/O=Lockgate Test/CN=deepclient", leaf, "");
+    for (out, leaf) in [("deep.crt", "deepserver.crt"), ("deepclient-chain.crt", "deepclient.crt")] {
+        let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("a certificate");
+        std::fs::write(dir.join(out), read(leaf) + &read("inter.crt")).expect("a chain");
+    }
+    key(dir, "self", "ec");
+    openssl(dir, "req -x509 -new -key self.key -days 3650 -out self.crt -subj", "/O=Lockgate Test/CN=self");
+    openssl(dir, "rsa -aes128 -passout pass:sesame -out encrypted.key -in", "server.key");
+    openssl(dir, "ca -config ca1.cnf -revoke", "revoked.crt");
+    openssl(dir, "ca -config ca1.cnf -gencrl -crldays 3650 -out", "ca1.crl");
+    std::fs::write(dir.join("passwords"), "wrong\nsesame\n").expect("the passphrases");
+}
+
+fn ca_conf(ca: &str) -> String {
+    format!(
+        "[ca]\ndefault_ca=d\n[d]\ndatabase={ca}.index\nserial={ca}.serial\nnew_certs_dir=.\ncertificate={ca}.crt\n\
+         private_key={ca}.key\ndefault_md=sha256\npolicy=p\nunique_subject=no\ndefault_days=3650\n[p]\n\
+         organizationName=optional\ncommonName=supplied\n"
+    )
+}
+
+fn key(dir: &Path, name: &str, kind: &str) {
+    let how = if kind == "rsa" { "RSA -pkeyopt rsa_keygen_bits:2048" } else { "EC -pkeyopt ec_paramgen_curve:P-256" };
+    openssl(dir, &format!("genpkey -algorithm {how} -out"), &format!("{name}.key"));
+}
+
+fn issue(dir: &Path, name: &str, kind: &str, ca: &str, subject: &str, extensions: &str, more: &str) {
+    key(dir, name, kind);
+    std::fs::write(dir.join(format!("{name}.ext")), extensions).expect("the extensions");
+    openssl(dir, &format!("req -new -key {name}.key -out {name}.csr -subj"), subject);
+    openssl(
+        dir,
+        &format!("ca -batch -notext -config {ca}.cnf -extfile {name}.ext {more} -in {name}.csr -out"),
+        &format!("{name}.crt"),
+    );
+}
+
+/// Runs `openssl` with `args`, split at spaces, and `last` as it is.
+fn openssl(dir: &Path, args: &str, last: &str) {
+    let output = Command::new("openssl")
+        .args(args.split_whitespace())
+        .arg(last)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the openssl command line is installed");
+    assert!(output.status.success(), "openssl {args} {last}: {}", String::from_utf8_lossy(&output.stderr));
+}
