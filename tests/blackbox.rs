@@ -8,7 +8,8 @@
 )]
 
 mod blackbox {
-    pub(crate) mod proxy;
+    mod load;
+    mod proxy;
 }
 
 /// The program under test.

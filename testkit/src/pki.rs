@@ -121,3 +121,26 @@ fn openssl(dir: &Path, args: &str, last: &str) {
         .expect("the openssl command line is installed");
     assert!(output.status.success(), "openssl {args} {last}: {}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::pki;
+
+    #[test]
+    fn the_authorities_vouch_for_their_own() {
+        let verifies = |ca: &str, leaf: &str| {
+            let output = Command::new("openssl")
+                .args(["verify", "-CAfile", ca, leaf])
+                .current_dir(pki().dir())
+                .output()
+                .unwrap();
+            output.status.success()
+        };
+        assert!(verifies("ca1.crt", "server.crt"));
+        assert!(verifies("ca2.crt", "impostor.crt"));
+        assert!(!verifies("ca1.crt", "impostor.crt"));
+        assert!(!verifies("ca1.crt", "expired.crt"));
+    }
+}
