@@ -64,6 +64,9 @@ pub struct Related {
     pub label: String,
 }
 
+/// nginx cuts a text to this many bytes before it adds the place.
+const MAX_PLACED: usize = 1024;
+
 /// An error or a warning about a configuration.
 ///
 /// Displayed, it is nginx's line without the level: `TEXT in FILE:LINE`. Bytes of the text that are not UTF-8 show as U+FFFD.
@@ -155,10 +158,15 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
         match &self.place {
-            Some(place) => write!(f, " in {place}"),
-            None => Ok(()),
+            Some(place) => {
+                let longest = self.message.len().min(MAX_PLACED);
+                let end = (0..=longest).rfind(|end| self.message.is_char_boundary(*end));
+                let end = end.unwrap_or_default();
+                let message = self.message.get(..end).unwrap_or_default();
+                write!(f, "{message} in {place}")
+            }
+            None => f.write_str(&self.message),
         }
     }
 }
@@ -197,6 +205,14 @@ mod tests {
             error.at(Place::CommandLine).to_string(),
             "unknown directive \"x\" in command line"
         );
+    }
+
+    #[test]
+    fn a_long_text_is_cut_before_the_place() {
+        let error = Diagnostic::emerg(format!("{}é!", "x".repeat(1023)));
+        let placed = error.clone().at(Place::CommandLine).to_string();
+        assert_eq!(placed, format!("{} in command line", "x".repeat(1023)));
+        assert_eq!(error.to_string().len(), 1026);
     }
 
     #[test]

@@ -34,19 +34,20 @@ impl Files for Disk {
     }
 }
 
-/// The names in a directory; one that cannot be listed has none, as for glob(3).
+/// The names in a directory, `.` and `..` too; one that cannot be listed has none, as for glob(3).
 fn list(directory: &[u8]) -> Vec<Vec<u8>> {
     let directory = if directory.is_empty() {
         b"."
     } else {
         directory
     };
-    std::fs::read_dir(path_of(directory))
-        .into_iter()
+    let Ok(entries) = std::fs::read_dir(path_of(directory)) else {
+        return Vec::new();
+    };
+    let names = entries
         .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().as_bytes().to_vec())
-        .collect()
+        .map(|entry| entry.file_name().as_bytes().to_vec());
+    names.chain([b".".to_vec(), b"..".to_vec()]).collect()
 }
 
 fn path_of(bytes: &[u8]) -> &Path {
@@ -117,6 +118,7 @@ mod tests {
             ("*/x.conf", &["a.b/x.conf", "a/x.conf", "b/x.conf"][..]),
             ("b/*", &["b/[1]", "b/x.conf"]),
             ("b/.*.conf", &["b/.h.conf"]),
+            ("b/..*", &["b/.."]),
             ("b//?.conf", &["b//x.conf"]),
             ("[!b]/../[b]/x*", &["a/../b/x.conf"]),
             ("b/[[]1]", &["b/[1]"]),
@@ -134,7 +136,7 @@ mod tests {
                 paths.map(|p| p.as_os_str().as_bytes().to_vec()).collect()
             };
             assert_eq!(bytes(Disk.glob(&mask).unwrap()), expected, "{mask:?}");
-            if !mask.to_string_lossy().contains("//") && !mask.to_string_lossy().contains("..") {
+            if !mask.to_string_lossy().contains("//") && !mask.to_string_lossy().contains("/..") {
                 assert_eq!(bytes(memory.glob(&mask).unwrap()), expected, "{mask:?}");
             }
         }

@@ -3,8 +3,9 @@
 //! It does not look into a text.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Level, Place, os_error};
@@ -91,7 +92,8 @@ impl Source {
 #[derive(Debug, Default)]
 pub struct Sources {
     all: Vec<Arc<Source>>,
-    by_path: HashMap<PathBuf, FileId>,
+    /// By the path as spelled: `/a/./b` and `/a/b` are two to nginx, in errors and in the dump.
+    by_path: HashMap<OsString, FileId>,
 }
 
 impl Sources {
@@ -110,7 +112,11 @@ impl Sources {
         files: &dyn Files,
         at: Option<Place>,
     ) -> Result<Arc<Source>, Diagnostic> {
-        if let Some(known) = self.by_path.get(path).and_then(|id| self.find(*id)) {
+        if let Some(known) = self
+            .by_path
+            .get(path.as_os_str())
+            .and_then(|id| self.find(*id))
+        {
             return Ok(Arc::clone(known));
         }
         let text = files
@@ -121,7 +127,7 @@ impl Sources {
             return Err(Diagnostic::emerg(message).at(at));
         }
         let source = self.push(&path.to_string_lossy(), text, Kind::File);
-        self.by_path.insert(path.to_owned(), source.id);
+        self.by_path.insert(path.into(), source.id);
         Ok(source)
     }
 
@@ -192,6 +198,8 @@ mod tests {
             .open(Path::new("/b"), &Memory::default(), None)
             .unwrap();
         assert!(Arc::ptr_eq(&first, &again));
+        let spelled = sources.open(Path::new("/./b"), &Memory::default(), None);
+        assert!(spelled.is_err());
         let mut dump = Vec::new();
         sources.dump(&mut dump).unwrap();
         assert_eq!(
