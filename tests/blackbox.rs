@@ -8,6 +8,7 @@
 )]
 
 mod blackbox {
+    mod command_line;
     mod load;
     mod proxy;
 }

@@ -1,12 +1,13 @@
 //! Services behind the gateway, over TCP or a unix socket, each connection on its own thread.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::{Peer, poll};
 
@@ -152,5 +153,35 @@ impl Drop for TcpBackend {
         if let (true, Some(thread)) = (woken, self.thread.take()) {
             let _ = thread.join();
         }
+    }
+}
+
+/// A listener whose queue is full: connections to it are neither accepted nor refused.
+#[derive(Debug)]
+pub struct FullListener {
+    listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl FullListener {
+    /// Listens, and fills its own queue.
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        rustix::net::listen(&listener, 0).expect("a queue of no length");
+        let addr = listener.local_addr().expect("a local address");
+        let connect = || TcpStream::connect_timeout(&addr, Duration::from_millis(200)).ok();
+        let waiting = (0..4).map_while(|_| connect()).collect();
+        Self { listener, _waiting: waiting }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> String {
+        self.listener.local_addr().expect("a local address").to_string()
+    }
+}
+
+impl Default for FullListener {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::gateway::glibc_words;
 use crate::{Scratch, poll};
 
 /// Which program is tested: `LOCKGATE_BIN` if set, else the one that cargo built.
@@ -25,7 +26,7 @@ pub struct Finished {
 impl Finished {
     /// Standard error without the program's name at the start of its lines.
     pub fn messages(&self) -> Vec<String> {
-        self.stderr.lines().map(|line| strip_name(line).to_owned()).collect()
+        self.stderr.lines().map(|line| glibc_words(strip_name(line))).collect()
     }
 }
 

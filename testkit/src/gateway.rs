@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub(crate) use self::log::glibc_words;
 pub use self::log::{ErrorLine, parse_error_line};
 use self::template::Template;
 use crate::binary::finish;

@@ -23,7 +23,7 @@ mod scratch;
 mod tls;
 mod udp;
 
-pub use backend::TcpBackend;
+pub use backend::{FullListener, TcpBackend};
 pub use binary::{Binary, Finished};
 pub use deadline::{LIMIT, hold, poll};
 pub use dns::{Data, Dns, Question, Reply};

@@ -60,6 +60,11 @@ impl Peer {
         Self::tcp(TcpStream::from(socket))
     }
 
+    /// Takes over a connected socket.
+    pub fn from_socket(stream: TcpStream) -> Self {
+        Self::tcp(stream)
+    }
+
     pub(crate) fn tcp(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(LIMIT)).expect("a read timeout");
         stream.set_write_timeout(Some(LIMIT)).expect("a write timeout");
@@ -202,10 +207,15 @@ impl Peer {
 
     /// Ends the stream with a reset instead of in order.
     pub fn reset(self) {
+        self.reset_on_drop();
+    }
+
+    /// Will end the stream with a reset when it is dropped.
+    pub fn reset_on_drop(&self) {
         sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO)).expect("linger");
     }
 
-    /// Waits until all that was sent has been acknowledged by the other side's kernel or read; TCP only.
+    /// Throws away what comes until the peer ends the stream, and says how it did.
     pub fn wait_for_end(&mut self) -> End {
         poll("the stream ends", || match self.recv_some() {
             Ok(part) if part.is_empty() => Some(End::Fin),
