@@ -1,0 +1,88 @@
+//! Graceful, then forced: a generation that is drained takes no new sessions; one that is forced
+//! ends those it has.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
+
+use reactor::Event;
+
+/// The drain of one generation on one thread.
+#[derive(Debug, Default)]
+pub struct Drain {
+    draining: Cell<bool>,
+    forced: Cell<bool>,
+    changed: Event,
+    live: Cell<usize>,
+}
+
+/// A session that is counted until it is dropped.
+#[derive(Debug)]
+pub struct Live<'a>(&'a Drain);
+
+impl Drain {
+    /// No new sessions from here on.
+    pub fn start(&self) {
+        self.draining.set(true);
+        self.changed.notify_all();
+    }
+
+    /// Sessions end now, each with its log line.
+    pub fn force(&self) {
+        self.forced.set(true);
+        self.start();
+        reactor::wake_all();
+    }
+
+    /// Whether new sessions are refused.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Counts a session.
+    pub fn enter(&self) -> Live<'_> {
+        self.live.set(self.live.get() + 1);
+        Live(self)
+    }
+
+    /// Sessions that live now.
+    pub fn live(&self) -> usize {
+        self.live.get()
+    }
+
+    /// Waits until draining begins.
+    pub async fn started(&self) {
+        while !self.draining.get() {
+            self.changed.wait().await;
+        }
+    }
+
+    /// Waits until draining has begun and the last session has ended.
+    pub async fn finished(&self) {
+        while !(self.draining.get() && self.live.get() == 0) {
+            self.changed.wait().await;
+        }
+    }
+
+    /// Runs `session` to its end, or until the drain is forced: then `None`.
+    pub async fn unless_forced<T>(&self, session: impl Future<Output = T>) -> Option<T> {
+        let mut session = pin!(session);
+        std::future::poll_fn(|context| {
+            if self.forced.get() {
+                return Poll::Ready(None);
+            }
+            session.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.0.live.set(self.0.live.get() - 1);
+        if self.0.draining.get() && self.0.live.get() == 0 {
+            self.0.changed.notify_all();
+        }
+    }
+}

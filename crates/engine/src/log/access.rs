@@ -1,0 +1,126 @@
+//! Access logs: one line per session, written at once or through a buffer of this thread.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use config::family::log::{Buffer, Format};
+use policy::template::Template;
+
+use super::file::LogFile;
+use super::syslog::Sender;
+
+/// One `access_log` as the plan holds it.
+#[derive(Debug)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub target: Target,
+    /// What a line says.
+    pub format: Arc<Format>,
+    /// `if=`: no line where it is empty or `0`.
+    pub condition: Option<Template>,
+}
+
+/// Where an access log's lines go.
+#[derive(Debug)]
+pub enum Target {
+    /// A file, each line on its own.
+    File(Arc<LogFile>),
+    /// A file through a buffer on each thread; the number tells which.
+    Buffered(Arc<LogFile>, BufferId),
+    /// A syslog server.
+    Syslog(Arc<Sender>),
+    /// A path evaluated for each line.
+    Evaluated(Template),
+}
+
+/// Which buffer of a thread's [`Buffers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BufferId(pub u32);
+
+/// The buffered logs of a plan: one buffer each on every thread.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    buffers: Vec<Rc<Buffered>>,
+}
+
+/// Lines of one log that wait on this thread.
+#[derive(Debug)]
+struct Buffered {
+    file: Arc<LogFile>,
+    how: Buffer,
+    lines: RefCell<Vec<u8>>,
+}
+
+impl Buffers {
+    /// Empty buffers for `logs`, in the order of their [`BufferId`]s.
+    pub fn new(logs: &[(Arc<LogFile>, Buffer)]) -> Self {
+        let buffers = logs
+            .iter()
+            .map(|(file, how)| {
+                Rc::new(Buffered { file: Arc::clone(file), how: *how, lines: RefCell::default() })
+            })
+            .collect();
+        Self { buffers }
+    }
+
+    /// Adds a line (with its newline). Waiting lines are written first when it does not fit, and
+    /// a line longer than the buffer is written by itself.
+    pub fn add(&self, id: BufferId, line: &[u8]) {
+        let Some(buffered) = self.buffers.get(id.0 as usize) else { return };
+        let waiting = buffered.lines.borrow().len();
+        if waiting + line.len() > buffered.how.size {
+            buffered.flush();
+            if line.len() > buffered.how.size {
+                buffered.write(line);
+                return;
+            }
+        }
+        let mut lines = buffered.lines.borrow_mut();
+        let first = lines.is_empty();
+        lines.extend_from_slice(line);
+        if let (true, Some(after)) = (first, buffered.how.flush) {
+            let buffered = Rc::clone(buffered);
+            reactor::spawn(async move {
+                reactor::sleep(after).await;
+                buffered.flush();
+            });
+        }
+    }
+
+    /// Writes everything that waits.
+    pub fn flush(&self) {
+        self.buffers.iter().for_each(|buffered| buffered.flush());
+    }
+}
+
+impl Buffered {
+    fn flush(&self) {
+        let lines = std::mem::take(&mut *self.lines.borrow_mut());
+        if !lines.is_empty() {
+            self.write(&lines);
+        }
+    }
+
+    fn write(&self, lines: &[u8]) {
+        let _ = match self.how.gzip {
+            None => self.file.write(lines),
+            Some(level) => self.file.write(&gzip(lines, level)),
+        };
+    }
+}
+
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// `lines` as one gzip member (RFC 1952).
+fn gzip(lines: &[u8], level: u8) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level.into()));
+    // Writing into a Vec cannot fail.
+    let _ = encoder.write_all(lines);
+    encoder.finish().unwrap_or_default()
+}

@@ -1,0 +1,101 @@
+//! Log files: each path is opened once however many directives name it, appended to with one
+//! `write` per line, and reopened in place.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An open log file. Reopening replaces the file behind the same descriptor, so that writers on
+/// other threads need no lock.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LogFile {
+    /// Opens `path` for appending; it is created with mode 0644.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: append(path)? })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends `bytes` in one write. What the disk does not take is lost: a log never holds up
+    /// a session.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.file).write_all(bytes)
+    }
+
+    /// Opens the path anew, for instance after it was renamed away (USR1). On an error the old
+    /// file stays in use.
+    pub fn reopen(&self) -> io::Result<()> {
+        os::process::replace_fd(append(&self.path)?.as_fd(), self.file.as_fd())
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o644).open(path)
+}
+
+/// Every log file in use, by path. Kept over a reload so that a file named by both
+/// configurations is opened once.
+#[derive(Debug, Default)]
+pub struct Files {
+    by_path: HashMap<PathBuf, Arc<LogFile>>,
+}
+
+impl Files {
+    /// The open file at `path`.
+    pub fn open(&mut self, path: &Path) -> io::Result<Arc<LogFile>> {
+        if let Some(open) = self.by_path.get(path) {
+            return Ok(Arc::clone(open));
+        }
+        let file = Arc::new(LogFile::open(path)?);
+        self.by_path.insert(path.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Reopens every file; the errors are returned with their paths.
+    pub fn reopen(&self) -> Vec<(PathBuf, io::Error)> {
+        self.by_path
+            .values()
+            .filter_map(|file| file.reopen().err().map(|error| (file.path.clone(), error)))
+            .collect()
+    }
+
+    /// Lets go of files that no log uses any more.
+    pub fn forget_unused(&mut self) {
+        self.by_path.retain(|_, file| Arc::strong_count(file) > 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reopening_follows_the_name_and_keeps_the_handle() {
+        let dir = std::env::temp_dir().join(format!("lockgate-log-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (path, moved) = (dir.join("a.log"), dir.join("a.log.1"));
+        let mut files = Files::default();
+        let log = files.open(&path).unwrap();
+        log.write(b"one\n").unwrap();
+        std::fs::rename(&path, &moved).unwrap();
+        log.write(b"two\n").unwrap();
+        assert!(files.reopen().is_empty());
+        log.write(b"three\n").unwrap();
+        assert!(Arc::ptr_eq(&log, &files.open(&path).unwrap()));
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three\n");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

@@ -1,0 +1,296 @@
+//! The plan: a configuration made ready to run. Certificates are parsed, logs open, zones there;
+//! immutable from then on and shared by all threads.
+//!
+//! It is made in two steps, since `-t` tells of them apart: [`Draft::new`] reads certificates,
+//! [`Draft::open`] opens logs.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::family::core::{Resolver, ResolverId};
+use config::family::limit_conn::{self, ZoneId};
+use config::family::listen::{Listener, VirtualAddress};
+use config::family::log::{AccessTarget, Buffer};
+use config::family::main_context::{ErrorLog, LogTarget, Main, Syslog};
+use config::family::upstream::{Upstream, UpstreamId};
+use config::{Config, ServerId, Stream, World};
+use policy::limit_conn::Zone as Counts;
+use policy::variables::Variables;
+
+use crate::log::access::{self, AccessLog, BufferId};
+use crate::log::error::{Ring, Target};
+use crate::log::syslog::Sender;
+use crate::log::{ErrorLogs, Files, LogFile};
+use crate::tls::{ClientContext, Contexts, ServerContext};
+use crate::upstream::SharedPeers;
+
+/// A configuration ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The main context.
+    pub main: Main,
+    /// `events { }`.
+    pub events: config::family::events::Events,
+    /// The main context's error log.
+    pub error_log: ErrorLogs,
+    /// Definitions of all variables.
+    pub variables: Arc<Variables>,
+    /// `gethostname`, lower case.
+    pub hostname: String,
+    /// Sockets with what is behind them.
+    pub listeners: Vec<Listener>,
+    /// Groups; those with a zone have their state in `shared_peers`.
+    pub upstreams: Vec<Upstream>,
+    /// The state of each group that has a `zone`.
+    pub shared_peers: Vec<Option<Arc<SharedPeers>>>,
+    /// Resolvers.
+    pub resolvers: Vec<Resolver>,
+    /// Buffered access logs, by [`BufferId`].
+    pub buffered: Vec<(Arc<LogFile>, Buffer)>,
+    servers: Vec<Server>,
+    limit_zones: Vec<LimitZone>,
+}
+
+/// A server with what its sessions need at hand.
+#[derive(Debug)]
+pub struct Server {
+    /// What was configured.
+    pub conf: config::Server,
+    /// Its error logs.
+    pub error_log: ErrorLogs,
+    /// Its access logs.
+    pub access_log: Vec<AccessLog>,
+    /// TLS towards clients.
+    pub tls: Option<Arc<ServerContext>>,
+    /// TLS towards the upstream.
+    pub proxy_tls: Option<Arc<ClientContext>>,
+}
+
+/// A `limit_conn_zone` with its counts.
+#[derive(Debug)]
+pub struct LimitZone {
+    /// What was configured.
+    pub conf: limit_conn::Zone,
+    /// Sessions by key.
+    pub counts: Arc<Counts>,
+}
+
+/// Why a plan cannot be made.
+#[derive(Debug)]
+pub enum BuildError {
+    /// Said as it is.
+    Text(String),
+    /// A file could not be opened.
+    Open(PathBuf, io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Open(path, error) => {
+                write!(f, "open() \"{}\" failed{}", path.display(), crate::session::fail::errno(error))
+            }
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// What outlives a plan: kept over a reload where name, use and size are the same.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Open log files.
+    pub files: Files,
+    zones: HashMap<String, (usize, String, Arc<Counts>)>,
+    /// TLS session caches by name.
+    pub session_caches: crate::tls::SessionCaches,
+}
+
+/// A plan whose certificates are read and whose logs are not open yet.
+#[derive(Debug)]
+pub struct Draft {
+    config: Config,
+    contexts: Contexts,
+    hostname: String,
+}
+
+impl Draft {
+    /// Reads the certificates that `config` names. Warnings are added to `warnings`.
+    pub fn new(
+        config: Config,
+        world: &dyn World,
+        kept: &mut Kept,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, BuildError> {
+        let hostname = world.hostname().to_ascii_lowercase();
+        let contexts = match &config.stream {
+            Some(stream) => Contexts::build(stream, world, &mut kept.session_caches, warnings)?,
+            None => Contexts::default(),
+        };
+        Ok(Self { config, contexts, hostname })
+    }
+
+    /// What was configured.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Opens the logs and makes the zones.
+    pub fn open(self, kept: &mut Kept) -> Result<Arc<Plan>, BuildError> {
+        let Config { main, events, stream } = self.config;
+        let mut opener = Opener { files: &mut kept.files, hostname: &self.hostname, buffered: Vec::new() };
+        let error_log = opener.error_logs(&main.error_log)?;
+        let stream = stream.unwrap_or_else(Stream::empty);
+        let mut servers = Vec::with_capacity(stream.servers.len());
+        for ((conf, tls), proxy_tls) in stream.servers.into_iter().zip(self.contexts.server).zip(self.contexts.client) {
+            servers.push(Server {
+                error_log: opener.error_logs(&conf.error_log)?,
+                access_log: opener.access_logs(&conf.access_log)?,
+                tls,
+                proxy_tls,
+                conf,
+            });
+        }
+        let buffered = opener.buffered;
+        let limit_zones = stream.limit_zones.into_iter().map(|conf| kept.zone(conf)).collect::<Result<_, _>>()?;
+        let shared_peers = stream
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.zone.as_ref().map(|_| Arc::new(SharedPeers::new(upstream))))
+            .collect();
+        Ok(Arc::new(Plan {
+            main,
+            events,
+            error_log,
+            variables: stream.variables,
+            hostname: self.hostname,
+            listeners: stream.listeners,
+            upstreams: stream.upstreams,
+            shared_peers,
+            resolvers: stream.resolvers,
+            buffered,
+            servers,
+            limit_zones,
+        }))
+    }
+}
+
+impl Plan {
+    /// The server with this number. Numbers come from the same configuration, so it is there.
+    #[expect(clippy::indexing_slicing, reason = "ids are made by the configuration that made the list")]
+    pub fn server(&self, id: ServerId) -> &Server {
+        &self.servers[id.0 as usize]
+    }
+
+    /// The zone with this number.
+    #[expect(clippy::indexing_slicing, reason = "ids are made by the configuration that made the list")]
+    pub fn limit_zone(&self, id: ZoneId) -> &LimitZone {
+        &self.limit_zones[id.0 as usize]
+    }
+
+    /// The group with this number.
+    #[expect(clippy::indexing_slicing, reason = "ids are made by the configuration that made the list")]
+    pub fn upstream(&self, id: UpstreamId) -> &Upstream {
+        &self.upstreams[id.0 as usize]
+    }
+
+    /// The resolver with this number.
+    pub fn resolver(&self, id: ResolverId) -> Option<&Resolver> {
+        self.resolvers.get(id.0 as usize)
+    }
+
+    /// The listener at this place.
+    #[expect(clippy::indexing_slicing, reason = "places are taken from this very list")]
+    pub fn listener(&self, at: usize) -> &Listener {
+        &self.listeners[at]
+    }
+
+    /// One address of a listener.
+    #[expect(clippy::indexing_slicing, reason = "places are taken from this very list")]
+    pub fn virtual_address(&self, listener: usize, address: usize) -> &VirtualAddress {
+        &self.listener(listener).addresses[address]
+    }
+}
+
+impl Kept {
+    /// The counts of a zone: those of the last plan where it had the same zone.
+    fn zone(&mut self, conf: limit_conn::Zone) -> Result<LimitZone, BuildError> {
+        if let Some((size, key, counts)) = self.zones.get(&conf.name) {
+            if *key != conf.key_text {
+                return Err(BuildError::Text(format!(
+                    "limit_conn_zone \"{}\" uses the \"{}\" key while previously it used the \"{key}\" key",
+                    conf.name, conf.key_text
+                )));
+            }
+            if *size == conf.size {
+                return Ok(LimitZone { counts: Arc::clone(counts), conf });
+            }
+        }
+        let counts = Arc::new(Counts::new(conf.size));
+        self.zones.insert(conf.name.clone(), (conf.size, conf.key_text.clone(), Arc::clone(&counts)));
+        Ok(LimitZone { counts, conf })
+    }
+}
+
+/// Opens logs, each file once.
+struct Opener<'a> {
+    files: &'a mut Files,
+    hostname: &'a str,
+    buffered: Vec<(Arc<LogFile>, Buffer)>,
+}
+
+impl Opener<'_> {
+    fn file(&mut self, path: &PathBuf) -> Result<Arc<LogFile>, BuildError> {
+        self.files.open(path).map_err(|error| BuildError::Open(path.clone(), error))
+    }
+
+    fn sender(&self, to: &Syslog) -> Arc<Sender> {
+        Arc::new(Sender::new(to.clone(), self.hostname.to_owned()))
+    }
+
+    fn error_logs(&mut self, logs: &[ErrorLog]) -> Result<ErrorLogs, BuildError> {
+        let mut open = Vec::with_capacity(logs.len());
+        for log in logs {
+            let target = match &log.target {
+                LogTarget::File(path) => Target::File(self.file(path)?),
+                LogTarget::Stderr => Target::Stderr,
+                LogTarget::Syslog(to) => Target::Syslog(self.sender(to)),
+                LogTarget::Memory(size) => Target::Memory(Arc::new(Ring::new(*size))),
+            };
+            open.push((log.level, target));
+        }
+        Ok(ErrorLogs::new(open))
+    }
+
+    fn access_logs(&mut self, logs: &config::family::log::AccessLogs) -> Result<Vec<AccessLog>, BuildError> {
+        let mut open = Vec::with_capacity(logs.logs.len());
+        for log in logs.logs.iter() {
+            let target = match (&log.target, log.buffer) {
+                (AccessTarget::Evaluated(path), _) => access::Target::Evaluated(path.clone()),
+                (AccessTarget::Fixed(LogTarget::Syslog(to)), _) => access::Target::Syslog(self.sender(to)),
+                (AccessTarget::Fixed(LogTarget::File(path)), None) => access::Target::File(self.file(path)?),
+                (AccessTarget::Fixed(LogTarget::File(path)), Some(buffer)) => {
+                    let file = self.file(path)?;
+                    access::Target::Buffered(Arc::clone(&file), self.buffer(file, buffer))
+                }
+                (AccessTarget::Fixed(LogTarget::Stderr | LogTarget::Memory(_)), _) => continue,
+            };
+            open.push(AccessLog { target, format: Arc::clone(&log.format), condition: log.condition.clone() });
+        }
+        Ok(open)
+    }
+
+    /// The buffer of `file`: one for all `access_log`s that name it.
+    fn buffer(&mut self, file: Arc<LogFile>, how: Buffer) -> BufferId {
+        let known = self.buffered.iter().position(|(other, _)| Arc::ptr_eq(other, &file));
+        let at = known.unwrap_or_else(|| {
+            self.buffered.push((file, how));
+            self.buffered.len() - 1
+        });
+        BufferId(at as u32)
+    }
+}

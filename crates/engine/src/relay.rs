@@ -1,0 +1,161 @@
+//! Moving bytes between two ends until one of them is done.
+//!
+//! It knows two byte streams, their limits and a clock; not sessions, TLS or configuration. An
+//! idle relay holds no buffer: small transfers go through one scratch buffer of the thread, bulk
+//! between two plain sockets through a pooled pipe, and only bytes that the receiving side does
+//! not take at once are kept.
+
+mod end;
+mod flow;
+mod pipe;
+mod rate;
+
+use std::cell::Cell;
+use std::io;
+use std::task::Poll;
+
+use reactor::Timer;
+
+pub use end::{End, TlsEnd};
+pub use flow::Flow;
+pub use rate::Limit;
+
+/// Bytes moved in one poll before other sessions get their turn.
+const TURN: usize = 1 << 20;
+
+/// Which end of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The end that was accepted.
+    Client,
+    /// The end that was connected.
+    Upstream,
+}
+
+/// Whether bytes were coming or going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Read from.
+    From,
+    /// Written to.
+    To,
+}
+
+/// Why a relay stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// This side ended the stream, and everything owed to the other side is written.
+    Ended(Side),
+    /// Nothing moved for the idle limit.
+    Idle,
+    /// Writing to this side failed; the report was told.
+    Broken(Side),
+}
+
+/// What a relay tells while it runs. Counts are in the flows' cells.
+pub trait Report {
+    /// A read or write failed.
+    fn failed(&self, side: Side, way: Way, error: &io::Error);
+    /// The first byte (or the end) came from the upstream.
+    fn first_byte(&self);
+}
+
+/// How a relay behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Milliseconds without any transfer after which it stops.
+    pub idle: u64,
+    /// The most bytes held in each direction; `None` leaves the choice to the relay.
+    pub hold: Option<usize>,
+    /// Whether the end of one direction is passed on while the other goes on.
+    pub half_close: bool,
+}
+
+/// Relays until there is an end. `up` carries from `client` to `upstream`, `down` back.
+pub async fn run(
+    client: &mut End,
+    upstream: &mut End,
+    (mut up, mut down): (Flow<'_>, Flow<'_>),
+    manner: Manner,
+    report: &impl Report,
+) -> Stop {
+    let timer = Timer::new();
+    timer.set(reactor::now() + manner.idle);
+    let mut delay = None;
+    let first_byte = Cell::new(false);
+    std::future::poll_fn(move |_| {
+        let mut moved = 0;
+        loop {
+            let before = moved;
+            for side in [Side::Client, Side::Upstream] {
+                let (flow, from, to) = match side {
+                    Side::Client => (&mut up, &mut *client, &mut *upstream),
+                    Side::Upstream => (&mut down, &mut *upstream, &mut *client),
+                };
+                match flow.step(from, to, &manner) {
+                    Ok(bytes) => moved += bytes,
+                    Err((way, error)) => {
+                        let told = if way == Way::From { side } else { side.other() };
+                        report.failed(told, way, &error);
+                        if way == Way::To {
+                            return Poll::Ready(Stop::Broken(told));
+                        }
+                        moved += 1;
+                    }
+                }
+            }
+            if !first_byte.get() && (down.read() > 0 || down.ended()) {
+                first_byte.set(true);
+                report.first_byte();
+            }
+            if let Some(side) = over(&up, &down, manner.half_close) {
+                return Poll::Ready(Stop::Ended(side));
+            }
+            if moved == before {
+                break;
+            }
+            if moved >= TURN {
+                reactor::wake_current();
+                break;
+            }
+        }
+        let paused = match (up.paused_until(), down.paused_until()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if let Some(until) = paused {
+            // A direction that waits for its rate does not run into the idle limit.
+            timer.cancel();
+            let delay = delay.get_or_insert_with(Timer::new);
+            delay.set(until);
+            if delay.poll_expired().is_ready() {
+                reactor::wake_current();
+            }
+            return Poll::Pending;
+        }
+        if moved > 0 || !timer.is_set() {
+            timer.set(reactor::now() + manner.idle);
+        }
+        timer.poll_expired().map(|()| Stop::Idle)
+    })
+    .await
+}
+
+/// Whose end ends the relay, if any does now.
+fn over(up: &Flow<'_>, down: &Flow<'_>, half_close: bool) -> Option<Side> {
+    match (up.finished(), down.finished()) {
+        (true, true) => Some(Side::Client),
+        (true, false) if !half_close => Some(Side::Client),
+        (false, true) if !half_close => Some(Side::Upstream),
+        _ => None,
+    }
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Upstream,
+            Self::Upstream => Self::Client,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One direction of a relay: read, write, and keep what was not taken.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::task::Poll;
+
+use super::pipe::Pipe;
+use super::{End, Limit, Manner, Way};
+
+/// What one read may bring through the scratch buffer, and what a pipe may take at once.
+const SCRATCH: usize = 64 * 1024;
+const SPLICE: usize = 256 * 1024;
+/// Full reads in a row after which a direction counts as bulk.
+const BULK_AFTER: u8 = 2;
+/// Spliced pieces smaller than this, in a row, after which it no longer does.
+const SMALL: usize = 16 * 1024;
+const SMALL_IN_A_ROW: u8 = 4;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
+}
+
+/// One direction of a relay.
+#[derive(Debug)]
+pub struct Flow<'a> {
+    read: &'a Cell<u64>,
+    written: &'a Cell<u64>,
+    held: Held,
+    limit: Option<Box<Limit>>,
+    ended: bool,
+    shut: bool,
+    streak: u8,
+}
+
+/// Bytes read and not yet written.
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    Bytes(Box<Kept>),
+    Pipe(Box<Pipe>),
+}
+
+#[derive(Debug)]
+struct Kept {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl<'a> Flow<'a> {
+    /// A direction that counts into `read` and `written`. `first` goes out before anything that
+    /// is read; it is counted as written only.
+    pub fn new(read: &'a Cell<u64>, written: &'a Cell<u64>, first: Vec<u8>, limit: Option<Limit>) -> Self {
+        let held = if first.is_empty() { Held::Nothing } else { Held::Bytes(Box::new(Kept { bytes: first, written: 0 })) };
+        Self { read, written, held, limit: limit.map(Box::new), ended: false, shut: false, streak: 0 }
+    }
+
+    /// Bytes read so far.
+    pub(super) fn read(&self) -> u64 {
+        self.read.get()
+    }
+
+    /// Whether its source has ended.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether its source has ended and everything is written.
+    pub(super) fn finished(&self) -> bool {
+        self.ended && matches!(self.held, Held::Nothing)
+    }
+
+    pub(super) fn paused_until(&self) -> Option<u64> {
+        self.limit.as_ref().and_then(|limit| limit.paused_until(reactor::now()))
+    }
+
+    /// Moves what can be moved now without waiting; 0 means that nothing could. An error of the
+    /// source ends it, so that what is held still goes out.
+    pub(super) fn step(&mut self, from: &mut End, to: &mut End, manner: &Manner) -> Result<usize, (Way, io::Error)> {
+        let mut moved = 0;
+        match self.flush(to) {
+            Poll::Ready(Ok(bytes)) => moved += bytes,
+            Poll::Ready(Err(error)) => return Err((Way::To, error)),
+            Poll::Pending => return Ok(moved),
+        }
+        if self.ended {
+            if manner.half_close && !self.shut {
+                self.shut = true;
+                // The other side may be gone already; its own direction will tell.
+                let _ = to.shutdown_write();
+            }
+            return Ok(moved);
+        }
+        let most = match &mut self.limit {
+            None => usize::MAX,
+            Some(limit) => match limit.allowed(reactor::now(), self.read.get()) {
+                0 => return Ok(moved),
+                bytes => bytes,
+            },
+        };
+        let most = most.min(manner.hold.unwrap_or(usize::MAX));
+        let before = self.read.get();
+        let done = if self.streak >= BULK_AFTER && from.plain().is_some() && to.plain().is_some() {
+            self.splice(from, to, most.min(SPLICE))
+        } else {
+            self.copy(from, to, most.min(SCRATCH))
+        };
+        let read = (self.read.get() - before) as usize;
+        if let (true, Some(limit)) = (read > 0, &mut self.limit) {
+            limit.charge(reactor::now(), read);
+        }
+        match done {
+            Err((Way::From, error)) => {
+                self.ended = true;
+                Err((Way::From, error))
+            }
+            Err(failed) => Err(failed),
+            Ok(()) => Ok(moved + read + usize::from(self.ended)),
+        }
+    }
+
+    /// Writes what is held; pending while something stays.
+    fn flush(&mut self, to: &mut End) -> Poll<io::Result<usize>> {
+        let mut moved = 0;
+        loop {
+            let wrote = match &mut self.held {
+                Held::Nothing => return Poll::Ready(Ok(moved)),
+                Held::Bytes(kept) => {
+                    let Some(rest) = kept.bytes.get(kept.written..).filter(|rest| !rest.is_empty()) else {
+                        self.held = Held::Nothing;
+                        continue;
+                    };
+                    let wrote = to.poll_write(rest);
+                    if let Poll::Ready(Ok(bytes)) = wrote {
+                        kept.written += bytes;
+                    }
+                    wrote
+                }
+                Held::Pipe(pipe) if pipe.held() == 0 => {
+                    self.release();
+                    continue;
+                }
+                Held::Pipe(pipe) => to.poll_drain(pipe),
+            };
+            match wrote {
+                Poll::Ready(Ok(bytes)) => {
+                    moved += bytes;
+                    self.written.set(self.written.get() + bytes as u64);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Reads into the thread's scratch buffer and writes from it; only a rest is kept.
+    fn copy(&mut self, from: &mut End, to: &mut End, most: usize) -> Result<(), (Way, io::Error)> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let room = buffer.get_mut(..most).unwrap_or_default();
+            let bytes = match from.poll_read(room) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err((Way::From, error)),
+                Poll::Ready(Ok(0)) => {
+                    self.ended = true;
+                    return Ok(());
+                }
+                Poll::Ready(Ok(bytes)) => bytes,
+            };
+            self.read.set(self.read.get() + bytes as u64);
+            self.streak = if bytes == most.min(SCRATCH) { (self.streak + 1).min(BULK_AFTER) } else { 0 };
+            let mut rest = room.get(..bytes).unwrap_or_default();
+            while !rest.is_empty() {
+                match to.poll_write(rest) {
+                    Poll::Ready(Ok(wrote)) => {
+                        self.written.set(self.written.get() + wrote as u64);
+                        rest = rest.get(wrote..).unwrap_or_default();
+                    }
+                    Poll::Ready(Err(error)) => return Err((Way::To, error)),
+                    Poll::Pending => {
+                        self.held = Held::Bytes(Box::new(Kept { bytes: rest.to_vec(), written: 0 }));
+                        break;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Moves a piece through a pipe without copying it.
+    fn splice(&mut self, from: &mut End, to: &mut End, most: usize) -> Result<(), (Way, io::Error)> {
+        if matches!(self.held, Held::Nothing) {
+            match Pipe::take() {
+                Ok(pipe) => self.held = Held::Pipe(Box::new(pipe)),
+                // Out of descriptors: copying needs none.
+                Err(_) => {
+                    self.streak = 0;
+                    return self.copy(from, to, most.min(SCRATCH));
+                }
+            }
+        }
+        let Held::Pipe(pipe) = &mut self.held else { return Ok(()) };
+        match from.poll_fill(pipe, most) {
+            Poll::Pending => {}
+            Poll::Ready(Err(error)) => return Err((Way::From, error)),
+            Poll::Ready(Ok(0)) => self.ended = true,
+            Poll::Ready(Ok(bytes)) => {
+                self.read.set(self.read.get() + bytes as u64);
+                if bytes >= SMALL {
+                    self.streak = BULK_AFTER + SMALL_IN_A_ROW;
+                } else {
+                    self.streak -= 1;
+                }
+            }
+        }
+        match self.flush(to) {
+            Poll::Ready(Err(error)) => Err((Way::To, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets go of a pipe.
+    fn release(&mut self) {
+        if let Held::Pipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
+            pipe.give_back();
+        }
+    }
+}
+
+impl Drop for Flow<'_> {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

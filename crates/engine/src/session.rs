@@ -1,0 +1,374 @@
+//! A session: one client, from accept to its log line. The phases are plain calls, in order; the
+//! configuration is read through [`Session::server`] only, since TLS and preread may swap it.
+
+mod access;
+mod content;
+pub mod fail;
+mod limit_conn;
+mod pass;
+mod preread;
+mod proxy;
+mod proxy_header;
+mod realip;
+mod return_text;
+mod set;
+mod tls;
+pub mod udp;
+mod upstream_tls;
+mod variables;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt::{self, Write as _};
+use std::io;
+use std::rc::Rc;
+
+use config::ServerId;
+use config::family::listen::VirtualAddress;
+use policy::address::Address;
+use policy::cache::Cache;
+use policy::template::Template;
+use policy::variables::Scope;
+use reactor::Socket;
+use syntax::Level;
+
+use crate::generation::Generation;
+use crate::plan::Server;
+use crate::relay::End;
+use crate::upstream::Attempt;
+use fail::{Cause, errno};
+
+/// What a phase answers: go on, or why the session ends.
+pub type Phase<T = ()> = Result<T, Cause>;
+
+/// What a session is doing, as error-log lines put it (`while …`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing that has a name.
+    None,
+    /// The phases before TLS.
+    Initializing,
+    /// Reading the PROXY header.
+    ReadingHeader,
+    /// The client's handshake.
+    Handshaking,
+    /// Waiting for a ClientHello to look into.
+    Prereading,
+    /// `return`.
+    Returning,
+    /// `pass`.
+    Passing,
+    /// Connecting to a peer.
+    Connecting,
+    /// The upstream's handshake.
+    HandshakingUpstream,
+    /// Relaying.
+    Proxying,
+    /// Relaying, at a read from the client.
+    ReadingClient,
+    /// Relaying, at a write to the client.
+    SendingClient,
+    /// Relaying, at a read from the upstream.
+    ReadingUpstream,
+    /// Relaying, at a write to the upstream.
+    SendingUpstream,
+}
+
+impl Action {
+    fn text(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Initializing => "initializing session",
+            Self::ReadingHeader => "reading PROXY protocol",
+            Self::Handshaking => "SSL handshaking",
+            Self::Prereading => "prereading client data",
+            Self::Returning => "returning text",
+            Self::Passing => "passing connection to port",
+            Self::Connecting => "connecting to upstream",
+            Self::HandshakingUpstream => "SSL handshaking to upstream",
+            Self::Proxying => "proxying connection",
+            Self::ReadingClient => "proxying and reading from client",
+            Self::SendingClient => "proxying and sending to client",
+            Self::ReadingUpstream => "proxying and reading from upstream",
+            Self::SendingUpstream => "proxying and sending to upstream",
+        }
+    }
+}
+
+/// Facts about one client that phases and variables share. Everything rare is boxed on first
+/// use, so that an idle session stays small.
+#[derive(Debug)]
+pub struct Session {
+    /// The configuration the session was born with.
+    pub generation: Rc<Generation>,
+    /// `$connection`.
+    pub number: u64,
+    /// Loop time at its start, milliseconds.
+    pub started: u64,
+    /// The client's socket; for UDP the listening one.
+    pub socket: Rc<Socket>,
+    /// Client address, replaced by realip.
+    pub client: RefCell<Address>,
+    listener: u32,
+    address: u32,
+    server: Cell<ServerId>,
+    action: Cell<Action>,
+    proxying: Cell<bool>,
+    status: Cell<u16>,
+    /// Bytes from the client, as `$bytes_received` counts them.
+    pub received: Cell<u64>,
+    /// Bytes to the client, as `$bytes_sent` counts them.
+    pub sent: Cell<u64>,
+    /// Bytes from the upstream in the current attempt.
+    pub from_upstream: Cell<u64>,
+    /// Bytes to the upstream in the current attempt.
+    pub to_upstream: Cell<u64>,
+    /// The local address, once somebody asked.
+    local: OnceCell<Address>,
+    cache: Cache,
+    /// Upstream attempts, the last one the current.
+    pub attempts: RefCell<Vec<Attempt>>,
+    rare: OnceCell<Box<Rare>>,
+}
+
+/// What most sessions have none of.
+#[derive(Debug, Default)]
+pub struct Rare {
+    /// The PROXY header that came.
+    pub header: OnceCell<wire::proxy_protocol::Header>,
+    /// The peer's own address where realip replaced it.
+    pub original: OnceCell<Address>,
+    /// What preread learnt from the ClientHello.
+    pub hello: RefCell<Option<wire::client_hello::Hello>>,
+    /// What variables may ask of the client's TLS connection.
+    pub tls: OnceCell<tls::Facts>,
+    /// Slots held in `limit_conn` zones until the session ends.
+    pub slots: RefCell<Vec<policy::limit_conn::Slot>>,
+    /// `$limit_conn_status`.
+    pub limit_status: Cell<Option<limit_conn::Status>>,
+    /// The group or value whose name lines about the upstream bear before a peer is chosen.
+    pub upstream_name: RefCell<Option<Box<str>>>,
+    /// The datagram session's counters, for UDP.
+    pub udp: OnceCell<Rc<udp::Counters>>,
+}
+
+/// A newly accepted client.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The accepting generation.
+    pub generation: Rc<Generation>,
+    /// Which listener of the plan.
+    pub listener: usize,
+    /// The client's socket.
+    pub socket: Rc<Socket>,
+    /// The peer's address.
+    pub client: Address,
+    /// The address asked for, where accepting had to find it out.
+    pub local: Option<Address>,
+    /// `$connection`.
+    pub number: u64,
+}
+
+impl Session {
+    /// A session for `accepted`, at the default server of the address that was asked for.
+    pub fn new(accepted: Accepted) -> Self {
+        let Accepted { generation, listener, socket, client, local, number } = accepted;
+        let plan = Rc::clone(&generation).plan_arc();
+        let address = plan.listener(listener).address_of(local.as_ref());
+        let server = plan.listener(listener).virtual_address(address).default;
+        Self {
+            generation,
+            number,
+            started: reactor::now(),
+            socket,
+            client: RefCell::new(client),
+            listener: listener as u32,
+            address: address as u32,
+            server: Cell::new(server),
+            action: Cell::new(Action::Initializing),
+            proxying: Cell::new(false),
+            status: Cell::new(0),
+            received: Cell::new(0),
+            sent: Cell::new(0),
+            from_upstream: Cell::new(0),
+            to_upstream: Cell::new(0),
+            local: local.map_or_else(OnceCell::new, OnceCell::from),
+            cache: Cache::default(),
+            attempts: RefCell::default(),
+            rare: OnceCell::new(),
+        }
+    }
+
+    /// The server in force.
+    pub fn server(&self) -> &Server {
+        self.generation.plan.server(self.server.get())
+    }
+
+    /// Goes on under another server of the same address.
+    pub fn switch(&self, server: ServerId) {
+        self.server.set(server);
+    }
+
+    /// The address that was asked for, with its servers.
+    pub fn virtual_address(&self) -> &VirtualAddress {
+        self.generation.plan.listener(self.listener as usize).virtual_address(self.address as usize)
+    }
+
+    /// What most sessions have none of, made at the first call.
+    pub fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// The same, if anything made it.
+    pub fn rare_if_any(&self) -> Option<&Rare> {
+        self.rare.get().map(|rare| &**rare)
+    }
+
+    /// The local address of the client's connection.
+    pub fn local(&self) -> &Address {
+        self.local.get_or_init(|| {
+            let configured = &self.virtual_address().address;
+            if configured.is_wildcard() {
+                self.socket.local_addr().map_or_else(|_| configured.clone(), crate::listen::address)
+            } else {
+                configured.clone()
+            }
+        })
+    }
+
+    /// Names what the session is doing now.
+    pub fn doing(&self, action: Action) {
+        self.action.set(action);
+    }
+
+    /// From here on log lines carry byte counts and the upstream's name.
+    pub fn start_proxying(&self) {
+        self.proxying.set(true);
+    }
+
+    /// Where variables get their values.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope { variables: &self.generation.plan.variables, values: self, cache: &self.cache }
+    }
+
+    /// `template` with this session's values.
+    pub fn render(&self, template: &Template) -> Vec<u8> {
+        let mut out = Vec::new();
+        template.render(&self.scope(), &mut out);
+        out
+    }
+
+    /// The end: counts, access log lines. Called once, outside of the phases.
+    fn end(&self, status: u16) {
+        self.status.set(status);
+        let server = self.server();
+        let mut line = Vec::new();
+        for log in &server.access_log {
+            line.clear();
+            log.format_line(&self.scope(), &mut line);
+            if !line.is_empty() {
+                self.generation.write_access(log, self, &line);
+            }
+        }
+    }
+
+    /// Logs why the session ends, if that is to be told.
+    fn tell(&self, cause: &Cause) {
+        if let Some(level) = cause.level() {
+            self.log(level, format_args!("{cause}"));
+        }
+    }
+
+    /// An error-log line with this session's context.
+    pub fn log(&self, level: Level, text: fmt::Arguments<'_>) {
+        let logs = &self.server().error_log;
+        if !logs.admits(level) {
+            return;
+        }
+        let mut line = text.to_string();
+        self.context(&mut line);
+        logs.write(level, Some(self.number), line.as_bytes());
+    }
+
+    /// The same for a system call that failed.
+    pub fn log_failed(&self, level: Level, call: &str, error: &io::Error) {
+        self.log(level, format_args!("{call} failed{}", errno(error)));
+    }
+
+    /// An error-log line without context.
+    pub fn log_plain(&self, level: Level, text: fmt::Arguments<'_>) {
+        let logs = &self.server().error_log;
+        if logs.admits(level) {
+            logs.write(level, Some(self.number), text.to_string().as_bytes());
+        }
+    }
+
+    fn context(&self, line: &mut String) {
+        let action = self.action.get();
+        if action != Action::None {
+            let _ = write!(line, " while {}", action.text());
+        }
+        let udp = if self.is_udp() { "udp " } else { "" };
+        let _ = write!(
+            line,
+            ", {udp}client: {}, server: {}",
+            self.client.borrow().ip_text(),
+            self.virtual_address().address
+        );
+        if !self.proxying.get() {
+            return;
+        }
+        let attempts = self.attempts.borrow();
+        if let Some(name) = attempts.last().map(|attempt| attempt.name.as_str()) {
+            let _ = write!(line, ", upstream: \"{name}\"");
+        } else if let Some(name) = self.rare_if_any().and_then(|rare| rare.upstream_name.borrow().clone()) {
+            let _ = write!(line, ", upstream: \"{name}\"");
+        }
+        let _ = write!(
+            line,
+            ", bytes from/to client:{}/{}, bytes from/to upstream:{}/{}",
+            self.received.get(),
+            self.sent.get(),
+            self.from_upstream.get(),
+            self.to_upstream.get()
+        );
+    }
+
+    /// Whether this is a session of datagrams.
+    pub fn is_udp(&self) -> bool {
+        self.rare_if_any().is_some_and(|rare| rare.udp.get().is_some())
+    }
+}
+
+/// Serves one TCP (or unix) client to its end.
+pub async fn serve(accepted: Accepted) {
+    let session = Session::new(accepted);
+    session.log_plain(
+        Level::Info,
+        format_args!("client {} connected to {}", session.client.borrow(), session.virtual_address().address),
+    );
+    let mut client = End::Plain(Rc::clone(&session.socket));
+    let drain = &session.generation.drain;
+    let _live = drain.enter();
+    let done = drain.unless_forced(phases(&session, &mut client)).await;
+    let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
+        Ok(()) => 200,
+        Err(cause) => {
+            session.tell(&cause);
+            cause.status()
+        }
+    };
+    session.end(status);
+    client.close().await;
+}
+
+async fn phases(s: &Session, client: &mut End) -> Phase {
+    proxy_header::read(s).await?;
+    realip::replace(s);
+    s.doing(Action::Initializing);
+    set::assign(s);
+    limit_conn::count(s)?;
+    access::check(s)?;
+    tls::handshake(s, client).await?;
+    let preread = preread::read(s, client).await?;
+    content::run(s, client, preread).await
+}

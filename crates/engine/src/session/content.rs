@@ -1,0 +1,89 @@
+//! Content: what the session is for, and where a `proxy_pass` leads.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use config::Content;
+use config::family::proxy::Pass;
+use policy::address::{self, Address, Host};
+use syntax::Level;
+
+use super::fail::Cause;
+use super::{Phase, Session, pass, proxy, return_text};
+use crate::relay::End;
+use crate::upstream::Group;
+
+/// Runs the content handler of the server in force. `first` was read from the client already.
+pub(super) async fn run(s: &Session, client: &mut End, first: Vec<u8>) -> Phase {
+    if s.server().conf.core.tcp_nodelay && matches!(s.virtual_address().address, Address::Inet(_)) {
+        // Only a matter of speed.
+        let _ = s.socket.set_nodelay();
+    }
+    match &s.server().conf.content {
+        Content::None => Err(Cause::Told(500)),
+        Content::Return(text) => return_text::run(s, client, text).await,
+        Content::Pass(to) => pass::run(s, client, to, &first),
+        Content::Proxy(to) => proxy::run(s, client, to, first).await,
+    }
+}
+
+/// The group that `pass` leads to for this session.
+pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
+    let template = match pass {
+        Pass::Group(id) => return Ok(s.generation.group(*id)),
+        Pass::Evaluated(template) => template,
+    };
+    let value = s.render(template);
+    let text = String::from_utf8_lossy(&value).into_owned();
+    let target = address::parse_upstream(&value)
+        .map_err(|phrase| Cause::BadTarget(format!("{phrase} in upstream \"{text}\"")))?;
+    if let Some(known) = s.generation.group_named(&target) {
+        return Ok(known);
+    }
+    let no_port = || Cause::BadTarget(format!("no port in upstream \"{text}\""));
+    match target.host {
+        Host::Unix(path) => Ok(Group::of_addresses(&text, vec![Address::Unix(path)])),
+        Host::Ip(ip) => {
+            let port = target.port.ok_or_else(no_port)?;
+            Ok(Group::of_addresses(&text, vec![Address::Inet((ip, port).into())]))
+        }
+        Host::Name(name) => {
+            let port = target.port.ok_or_else(no_port)?;
+            let core = &s.server().conf.core;
+            let resolver = core
+                .resolver
+                .and_then(|id| s.generation.resolver(id))
+                .ok_or_else(|| Cause::NoResolver(name.clone()))?;
+            *s.rare().upstream_name.borrow_mut() = None;
+            let found = resolver.addresses(&name, core.resolver_timeout).await;
+            let ips = found.map_err(|error| Cause::NotResolved(name.clone(), error.code(), error.text()))?;
+            let addresses = ips.into_iter().map(|ip| Address::Inet((ip, port).into())).collect();
+            Ok(Group::of_addresses(&name, addresses))
+        }
+    }
+}
+
+/// Binds an upstream's socket where `proxy_bind` says.
+pub(super) fn bind(s: &Session, socket: &OwnedFd, to: &Address) -> Phase {
+    let Some(bind) = &s.server().conf.proxy.bind else { return Ok(()) };
+    let value = s.render(&bind.address);
+    if value.is_empty() {
+        return Ok(());
+    }
+    let Some(local) = address::parse_ip_port(&value) else {
+        s.log(Level::Error, format_args!("invalid local address \"{}\"", String::from_utf8_lossy(&value)));
+        return Ok(());
+    };
+    let Address::Inet(to) = to else { return Ok(()) };
+    let failed = |call: &str, error| Cause::Socket(call.to_owned(), error);
+    if bind.transparent {
+        os::options::set_transparent(socket, to.is_ipv6())
+            .map_err(|error| failed("setsockopt(IP_TRANSPARENT)", error))?;
+    }
+    if local.port() == 0 {
+        // Lets the kernel choose the port at connect, when it knows the other end.
+        let _ = os::options::set_bind_address_no_port(socket);
+    }
+    let text = Address::Inet(local).to_string();
+    os::socket::bind(socket, &os::SockAddr::Inet(local)).map_err(|error| failed(&format!("bind({text})"), error))
+}

@@ -1,0 +1,215 @@
+//! Why a session ended before its time: one table from cause to status, log level and text.
+
+use std::fmt;
+use std::io;
+
+use syntax::Level;
+
+/// What ended a session.
+#[derive(Debug)]
+pub enum Cause {
+    /// The end is told already, or there is nothing to tell; only the status counts.
+    Told(u16),
+    /// `deny`.
+    Forbidden,
+    /// `limit_conn`: the zone, and the level that `limit_conn_log_level` asks for.
+    Limited(String, Level),
+    /// No PROXY header came in time.
+    HeaderTimeout,
+    /// Reading the PROXY header failed.
+    HeaderRead(io::Error),
+    /// What came is no PROXY header.
+    BrokenHeader(String),
+    /// The binary PROXY header is longer than what came at once.
+    HeaderTooLarge,
+    /// A PROXY header of a version that nobody knows.
+    HeaderVersion(u8),
+    /// `preread_buffer_size` bytes were not enough to tell.
+    PrereadFull,
+    /// Reading from the client failed.
+    ClientRead(io::Error),
+    /// The client went away during the handshake.
+    ClosedInHandshake,
+    /// The handshake failed: the library's words, and whether the peer is to blame.
+    Handshake(String, bool),
+    /// `ssl_reject_handshake`.
+    HandshakeRejected,
+    /// The client's certificate is not to be trusted: code and reason.
+    ClientCertificate(i64, String),
+    /// `ssl_verify_client on`, and there was no certificate.
+    NoClientCertificate,
+    /// No peer of the group may be used.
+    NoLiveUpstreams,
+    /// The name of a `proxy_pass` with variables, and no `resolver`.
+    NoResolver(String),
+    /// The resolver's answer: name, code and its meaning.
+    NotResolved(String, u16, &'static str),
+    /// A `proxy_pass` or `pass` value that is no address: the whole message.
+    BadTarget(String),
+    /// A socket could not be made or prepared; the call and its error.
+    Socket(String, io::Error),
+    /// `pass` in a circle.
+    PassCycle,
+    /// `pass` of a datagram.
+    PassUdp,
+    /// `pass` of a connection from which bytes were consumed.
+    PassPreread,
+    /// `pass` to an address that nobody listens on.
+    PassNowhere(String),
+    /// Nothing came or went for `proxy_timeout`.
+    RelayTimeout,
+    /// A side of the relay could not be read or written; the level says which.
+    Relay(Level, &'static str, io::Error),
+    /// An upstream did not answer in time (UDP).
+    UpstreamTimeout,
+    /// `worker_shutdown_timeout` ran out.
+    ShutdownTimeout,
+    /// The text of `return` could not be sent in time.
+    ReturnTimeout,
+    /// A failed connection already had data in it.
+    BufferedOnNext,
+    /// A PROXY header could not be sent in one piece.
+    HeaderNotSent,
+}
+
+impl Cause {
+    /// `$status`.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Told(status) => *status,
+            Self::HeaderTimeout
+            | Self::HeaderRead(_)
+            | Self::ClientRead(_)
+            | Self::RelayTimeout
+            | Self::Relay(..)
+            | Self::ShutdownTimeout
+            | Self::ReturnTimeout
+            | Self::PassNowhere(_) => 200,
+            Self::BrokenHeader(_) | Self::HeaderTooLarge | Self::HeaderVersion(_) | Self::PrereadFull => 400,
+            Self::Forbidden => 403,
+            Self::Limited(..) => 503,
+            Self::NoLiveUpstreams | Self::UpstreamTimeout => 502,
+            _ => 500,
+        }
+    }
+
+    /// The level of its line; `None` where nothing is said.
+    pub fn level(&self) -> Option<Level> {
+        match self {
+            Self::Told(_) => None,
+            Self::Limited(_, level) | Self::Relay(level, ..) => Some(*level),
+            Self::HeaderTimeout
+            | Self::HeaderRead(_)
+            | Self::ClientRead(_)
+            | Self::ClosedInHandshake
+            | Self::Handshake(_, true)
+            | Self::HandshakeRejected
+            | Self::ClientCertificate(..)
+            | Self::NoClientCertificate
+            | Self::RelayTimeout
+            | Self::ShutdownTimeout
+            | Self::ReturnTimeout => Some(Level::Info),
+            Self::Handshake(_, false) => Some(Level::Crit),
+            Self::Socket(..) => Some(Level::Crit),
+            _ => Some(Level::Error),
+        }
+    }
+}
+
+/// ` (111: Connection refused)`: the system's number and words.
+pub fn errno(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => format!(" ({number}: {})", os::errno::text(number)),
+        None => format!(" ({error})"),
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told(_) => Ok(()),
+            Self::Forbidden => f.write_str("access forbidden by rule"),
+            Self::Limited(zone, _) => write!(f, "limiting connections by zone \"{zone}\""),
+            Self::HeaderTimeout => f.write_str("client timed out (110: Connection timed out)"),
+            Self::HeaderRead(error) | Self::ClientRead(error) => write!(f, "recv() failed{}", errno(error)),
+            Self::BrokenHeader(text) => write!(f, "broken header: \"{text}\""),
+            Self::HeaderTooLarge => f.write_str("header is too large"),
+            Self::HeaderVersion(version) => write!(f, "unknown PROXY protocol version: {version}"),
+            Self::PrereadFull => f.write_str("preread buffer full"),
+            Self::ClosedInHandshake => f.write_str("peer closed connection in SSL handshake"),
+            Self::Handshake(text, _) => f.write_str(text),
+            Self::HandshakeRejected => f.write_str("handshake rejected"),
+            Self::ClientCertificate(code, reason) => {
+                write!(f, "client SSL certificate verify error: ({code}:{reason})")
+            }
+            Self::NoClientCertificate => f.write_str("client sent no required SSL certificate"),
+            Self::NoLiveUpstreams => f.write_str("no live upstreams"),
+            Self::NoResolver(name) => write!(f, "no resolver defined to resolve {name}"),
+            Self::NotResolved(name, code, reason) => write!(f, "{name} could not be resolved ({code}: {reason})"),
+            Self::BadTarget(text) => f.write_str(text),
+            Self::Socket(call, error) => write!(f, "{call} failed{}", errno(error)),
+            Self::PassCycle => f.write_str("stream pass cycle"),
+            Self::PassUdp => f.write_str("cannot pass udp connection"),
+            Self::PassPreread => f.write_str("cannot pass connection with preread data"),
+            Self::PassNowhere(address) => write!(f, "port not found for \"{address}\""),
+            Self::RelayTimeout | Self::ReturnTimeout => f.write_str("connection timed out (110: Connection timed out)"),
+            Self::Relay(_, call, error) => write!(f, "{call} failed{}", errno(error)),
+            Self::UpstreamTimeout => f.write_str("upstream timed out (110: Connection timed out)"),
+            Self::ShutdownTimeout => f.write_str("shutdown timeout"),
+            Self::BufferedOnNext => f.write_str("buffered data on next upstream"),
+            Self::HeaderNotSent => f.write_str("could not send PROXY protocol header at once"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each row: cause, status, level, text.
+    #[test]
+    fn the_table() {
+        let refused = || io::Error::from_raw_os_error(111);
+        let rows: Vec<(Cause, u16, Option<Level>, &str)> = vec![
+            (Cause::Told(200), 200, None, ""),
+            (Cause::Forbidden, 403, Some(Level::Error), "access forbidden by rule"),
+            (Cause::Limited("z".into(), Level::Notice), 503, Some(Level::Notice), "limiting connections by zone \"z\""),
+            (Cause::HeaderTimeout, 200, Some(Level::Info), "client timed out (110: Connection timed out)"),
+            (Cause::BrokenHeader("x".into()), 400, Some(Level::Error), "broken header: \"x\""),
+            (Cause::PrereadFull, 400, Some(Level::Error), "preread buffer full"),
+            (Cause::Handshake("h".into(), true), 500, Some(Level::Info), "h"),
+            (Cause::Handshake("h".into(), false), 500, Some(Level::Crit), "h"),
+            (Cause::NoClientCertificate, 500, Some(Level::Info), "client sent no required SSL certificate"),
+            (
+                Cause::ClientCertificate(18, "self-signed certificate".into()),
+                500,
+                Some(Level::Info),
+                "client SSL certificate verify error: (18:self-signed certificate)",
+            ),
+            (Cause::NoLiveUpstreams, 502, Some(Level::Error), "no live upstreams"),
+            (
+                Cause::NotResolved("a.test".into(), 3, "Host not found"),
+                500,
+                Some(Level::Error),
+                "a.test could not be resolved (3: Host not found)",
+            ),
+            (
+                Cause::Socket("bind(1.2.3.4)".into(), refused()),
+                500,
+                Some(Level::Crit),
+                "bind(1.2.3.4) failed (111: Connection refused)",
+            ),
+            (
+                Cause::Relay(Level::Error, "recv()", refused()),
+                200,
+                Some(Level::Error),
+                "recv() failed (111: Connection refused)",
+            ),
+            (Cause::PassNowhere("1.2.3.4:5".into()), 200, Some(Level::Error), "port not found for \"1.2.3.4:5\""),
+            (Cause::UpstreamTimeout, 502, Some(Level::Error), "upstream timed out (110: Connection timed out)"),
+        ];
+        for (cause, status, level, text) in rows {
+            assert_eq!((cause.status(), cause.level(), cause.to_string().as_str()), (status, level, text));
+        }
+    }
+}

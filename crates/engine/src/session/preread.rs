@@ -1,0 +1,104 @@
+//! Preread: the ClientHello, looked into without being consumed (`ssl_preread`).
+
+use std::io;
+use std::task::Poll;
+
+use wire::client_hello::{Hello, Progress};
+
+use super::fail::Cause;
+use super::{Action, Phase, Session};
+use crate::relay::End;
+
+/// Reads the ClientHello and switches to the server it names. What had to be consumed for that,
+/// under TLS termination, is returned to be sent on first.
+pub(super) async fn read(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
+    if !s.server().conf.ssl_preread {
+        return Ok(Vec::new());
+    }
+    s.doing(Action::Prereading);
+    let timeout = s.server().conf.core.preread_timeout;
+    let look = async {
+        match client {
+            End::Plain(_) => peek(s).await.map(|()| Vec::new()),
+            End::Tls(_) => consume(s, client).await,
+        }
+    };
+    let Ok(consumed) = reactor::timeout(timeout, look).await else { return Err(Cause::Told(200)) };
+    let consumed = consumed?;
+    let name = s.rare().hello.borrow().as_ref().and_then(|hello| hello.server_name().map(<[u8]>::to_vec));
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        s.switch_by_name(&name);
+    }
+    Ok(consumed)
+}
+
+/// Peeks until the hello is whole or known not to be one. Nothing is consumed.
+async fn peek(s: &Session) -> Phase {
+    let size = s.server().conf.core.preread_buffer_size;
+    let mut seen = 0;
+    let mut buffer = Vec::new();
+    std::future::poll_fn(|_| {
+        loop {
+            buffer.resize(size, 0);
+            let bytes = match s.socket.poll_peek(&mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::ClientRead(error))),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Cause::Told(200))),
+                Poll::Ready(Ok(bytes)) => bytes,
+            };
+            if bytes > seen {
+                seen = bytes;
+                let mut hello = Hello::new();
+                let progress = hello.feed(buffer.get(..bytes).unwrap_or_default());
+                let known = keep(s, hello, progress);
+                if known {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            if bytes >= size {
+                return Poll::Ready(Err(Cause::PrereadFull));
+            }
+            if s.socket.is_rdhup() {
+                return Poll::Ready(Err(Cause::Told(200)));
+            }
+            // The same bytes stay readable; only new ones are worth waking for.
+            buffer = Vec::new();
+            if s.socket.poll_more().is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Reads decrypted bytes until the hello inside is whole or known not to be one.
+async fn consume(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
+    let size = s.server().conf.core.preread_buffer_size;
+    let mut buffer = vec![0; size];
+    let mut filled = 0;
+    loop {
+        let room = buffer.get_mut(filled..).unwrap_or_default();
+        if room.is_empty() {
+            return Err(Cause::PrereadFull);
+        }
+        let bytes: io::Result<usize> = std::future::poll_fn(|_| client.poll_read(room)).await;
+        match bytes {
+            Err(error) => return Err(Cause::ClientRead(error)),
+            Ok(0) => return Err(Cause::Told(200)),
+            Ok(bytes) => filled += bytes,
+        }
+        let mut hello = Hello::new();
+        let progress = hello.feed(buffer.get(..filled).unwrap_or_default());
+        if keep(s, hello, progress) {
+            buffer.truncate(filled);
+            return Ok(buffer);
+        }
+    }
+}
+
+/// Keeps what is known for the variables; true when there is no more to learn.
+fn keep(s: &Session, hello: Hello, progress: Progress) -> bool {
+    let hello = (progress != Progress::NotTls).then_some(hello);
+    *s.rare().hello.borrow_mut() = hello;
+    progress != Progress::NeedMore
+}
