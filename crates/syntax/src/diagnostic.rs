@@ -6,31 +6,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use crate::level::Level;
 use crate::source::{Sources, Span};
-
-/// How bad it is, by nginx's names; emerg and crit stop the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// The configuration cannot be used.
-    Emerg,
-    /// A file could be opened but not read.
-    Crit,
-    /// Something is lost, but not the configuration.
-    Error,
-    /// It can be used, though perhaps not as meant.
-    Warn,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Emerg => "emerg",
-            Self::Crit => "crit",
-            Self::Error => "error",
-            Self::Warn => "warn",
-        })
-    }
-}
 
 /// The place that nginx names after ` in `.
 #[derive(Debug, Clone, PartialEq, Eq)]

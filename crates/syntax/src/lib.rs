@@ -8,14 +8,16 @@ mod diagnostic;
 mod files;
 pub mod glob;
 pub mod include;
+mod level;
 mod parser;
 pub mod scalar;
 mod source;
 mod word;
 
 pub use closest::closest;
-pub use diagnostic::{Diagnostic, Level, Place, Related};
+pub use diagnostic::{Diagnostic, Place, Related};
 pub use files::{Disk, Files, Memory};
+pub use level::Level;
 pub use parser::{Item, MAX_TOKEN, Parser};
 pub use source::{FileId, Kind, Source, Sources, Span};
 pub use word::{Directive, End, Word};
