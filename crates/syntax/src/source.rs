@@ -8,8 +8,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Level, Place, os_error};
+use crate::diagnostic::{Diagnostic, Place, os_error};
 use crate::files::Files;
+use crate::level::Level;
 
 /// Names a [`Source`] within its [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
