@@ -9,8 +9,11 @@
 
 mod blackbox {
     mod command_line;
+    mod listen;
     mod load;
     mod proxy;
+    mod server_name;
+    mod ssl;
 }
 
 /// The program under test.

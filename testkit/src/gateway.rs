@@ -27,6 +27,8 @@ pub struct Builder {
     stream: String,
     main: String,
     level: &'static str,
+    workers: usize,
+    connections: usize,
     env: Vec<(&'static str, String)>,
 }
 
@@ -39,6 +41,8 @@ impl Builder {
             stream: stream.to_owned(),
             main: String::new(),
             level: "info",
+            workers: 1,
+            connections: 512,
             env: Vec::new(),
         }
     }
@@ -64,6 +68,20 @@ impl Builder {
         self
     }
 
+    /// Sets the number of workers, else one.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// Sets the number of connections of a worker, else 512.
+    #[must_use]
+    pub fn connections(mut self, count: usize) -> Self {
+        self.connections = count;
+        self
+    }
+
     /// Sets an environment variable of the process.
     #[must_use]
     pub fn env(mut self, name: &'static str, value: &str) -> Self {
@@ -85,10 +103,12 @@ impl Builder {
 
     fn render(&mut self) -> String {
         let text = format!(
-            "{user}daemon off;\nworker_processes 1;\npid %dir/pid;\nerror_log %dir/error.log {level};\n{main}\n\
-             events {{ worker_connections 512; }}\nstream {{\n{stream}\n}}\n",
+            "{user}daemon off;\nworker_processes {workers};\npid %dir/pid;\nerror_log %dir/error.log {level};\n{main}\n\
+             events {{ worker_connections {connections}; }}\nstream {{\n{stream}\n}}\n",
             user = if rustix::process::geteuid().is_root() { "user root root;\n" } else { "" },
             level = self.level,
+            workers = self.workers,
+            connections = self.connections,
             main = self.main,
             stream = self.stream,
         );
