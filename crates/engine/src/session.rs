@@ -31,7 +31,7 @@ use policy::variables::Scope;
 use reactor::Socket;
 use syntax::Level;
 
-use crate::generation::Generation;
+use crate::generation::{Connection, Generation};
 use crate::plan::Server;
 use crate::relay::End;
 use crate::upstream::Attempt;
@@ -125,6 +125,8 @@ pub struct Session {
     /// The local address, once somebody asked.
     local: OnceCell<Address>,
     cache: Cache,
+    /// How often the connection was passed on before it came here.
+    pub passes: u8,
     /// Upstream attempts, the last one the current.
     pub attempts: RefCell<Vec<Attempt>>,
     rare: OnceCell<Box<Rare>>,
@@ -166,15 +168,16 @@ pub struct Accepted {
     pub local: Option<Address>,
     /// `$connection`.
     pub number: u64,
+    /// How often it was passed on.
+    pub passes: u8,
 }
 
 impl Session {
     /// A session for `accepted`, at the default server of the address that was asked for.
     pub fn new(accepted: Accepted) -> Self {
-        let Accepted { generation, listener, socket, client, local, number } = accepted;
-        let plan = Rc::clone(&generation).plan_arc();
-        let address = plan.listener(listener).address_of(local.as_ref());
-        let server = plan.listener(listener).virtual_address(address).default;
+        let Accepted { generation, listener, socket, client, local, number, passes } = accepted;
+        let address = generation.plan.listener(listener).address_of(local.as_ref());
+        let server = generation.plan.virtual_address(listener, address).default;
         Self {
             generation,
             number,
@@ -193,6 +196,7 @@ impl Session {
             to_upstream: Cell::new(0),
             local: local.map_or_else(OnceCell::new, OnceCell::from),
             cache: Cache::default(),
+            passes,
             attempts: RefCell::default(),
             rare: OnceCell::new(),
         }
@@ -210,7 +214,7 @@ impl Session {
 
     /// The address that was asked for, with its servers.
     pub fn virtual_address(&self) -> &VirtualAddress {
-        self.generation.plan.listener(self.listener as usize).virtual_address(self.address as usize)
+        self.generation.plan.virtual_address(self.listener as usize, self.address as usize)
     }
 
     /// What most sessions have none of, made at the first call.
@@ -333,32 +337,93 @@ impl Session {
         );
     }
 
+    /// The same connection at another listener, as if accepted there.
+    fn passed_on(&self, listener: usize, local: Address) -> Accepted {
+        Accepted {
+            generation: Rc::clone(&self.generation),
+            listener,
+            socket: Rc::clone(&self.socket),
+            client: self.client.borrow().clone(),
+            local: Some(local),
+            number: self.number,
+            passes: self.passes + 1,
+        }
+    }
+
+    /// Goes on under the server that `name` leads to, if it leads to one.
+    pub fn switch_by_name(&self, name: &[u8]) {
+        let Some(names) = &self.virtual_address().names else { return };
+        if let Some(server) = names.find(name, &self.scope()) {
+            self.switch(server);
+        }
+    }
+
+    /// Begins an attempt to reach a peer.
+    fn start_attempt(&self, attempt: Attempt) {
+        self.from_upstream.set(0);
+        self.to_upstream.set(0);
+        self.attempts.borrow_mut().push(attempt);
+    }
+
+    /// The attempt's connection is there.
+    fn connected(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.connect_time = Some(reactor::now() - attempt.started);
+        }
+    }
+
+    /// The upstream said its first byte.
+    fn first_byte(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.first_byte_time = Some(reactor::now() - attempt.started);
+        }
+    }
+
+    /// The attempt is over: its counts and times become what variables say.
+    fn finish_attempt(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.session_time = Some(reactor::now() - attempt.started);
+            attempt.received = self.from_upstream.get();
+            attempt.sent = self.to_upstream.get();
+        }
+    }
+
     /// Whether this is a session of datagrams.
     pub fn is_udp(&self) -> bool {
         self.rare_if_any().is_some_and(|rare| rare.udp.get().is_some())
     }
 }
 
-/// Serves one TCP (or unix) client to its end.
-pub async fn serve(accepted: Accepted) {
+/// Serves one TCP (or unix) client to its end; `slot` is its share of `worker_connections`.
+pub(crate) async fn serve(mut accepted: Accepted, slot: Connection) {
+    let _slot = slot;
+    let mut client = End::Plain(Rc::clone(&accepted.socket));
+    while let Some(next) = once(accepted, &mut client).await {
+        accepted = next;
+    }
+    client.close().await;
+}
+
+/// One session; what it answers is the same connection passed on to another listener.
+async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
     let session = Session::new(accepted);
     session.log_plain(
         Level::Info,
         format_args!("client {} connected to {}", session.client.borrow(), session.virtual_address().address),
     );
-    let mut client = End::Plain(Rc::clone(&session.socket));
     let drain = &session.generation.drain;
     let _live = drain.enter();
-    let done = drain.unless_forced(phases(&session, &mut client)).await;
+    let done = drain.unless_forced(phases(&session, client)).await;
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
+        Err(Cause::Passed(listener, local)) => return Some(session.passed_on(listener, local)),
         Err(cause) => {
             session.tell(&cause);
             cause.status()
         }
     };
     session.end(status);
-    client.close().await;
+    None
 }
 
 async fn phases(s: &Session, client: &mut End) -> Phase {

@@ -1,2 +1,109 @@
 //! The binary: flags, subcommands, process model, signals, exit codes.
-fn main() {}
+
+mod args;
+mod instance;
+mod machine;
+mod paths;
+mod report;
+mod serve;
+mod signal;
+mod version;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use args::Args;
+use engine::log::error::Target;
+use engine::log::{ErrorLogs, LogFile};
+use instance::Instance;
+use report::{Report, say};
+use syntax::Level;
+
+fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args_os().skip(1)) {
+        Ok(args) => args,
+        Err(message) => {
+            say(&format!("nginx: {message}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    if args.version {
+        say(&if args.configure { version::configure() } else { version::version() });
+        if args.help {
+            say(version::USAGE);
+        }
+        if !args.test {
+            return ExitCode::SUCCESS;
+        }
+    }
+    let options = paths::options(&args);
+    let report = Report::new(startup_log(&options.error_log));
+    let mut instance = Instance::default();
+    let (checked, sources) = instance.check(&options, &report);
+    let conf = options.conf.display();
+    if let Some(signal) = args.signal {
+        return match checked {
+            Ok(checked) => signal::send(signal, &checked, &report),
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    if !args.test {
+        return match checked {
+            Ok(checked) => serve::run(instance, checked, &options, &report),
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    let tested = checked.and_then(|checked| {
+        if !args.quiet {
+            say(&format!("nginx: the configuration file {conf} syntax is ok\n"));
+        }
+        let pid = checked.pid().to_owned();
+        instance.open(checked, &report)?;
+        touch(&pid, &report)
+    });
+    if tested.is_err() {
+        say(&format!("nginx: configuration file {conf} test failed\n"));
+        return ExitCode::FAILURE;
+    }
+    if !args.quiet {
+        say(&format!("nginx: configuration file {conf} test is successful\n"));
+    }
+    if args.dump {
+        let mut stdout = std::io::stdout().lock();
+        if sources.dump(&mut stdout).and_then(|()| stdout.flush()).is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// The error log of the command line, in use until the configuration's own is open.
+fn startup_log(path: &[u8]) -> ErrorLogs {
+    use std::os::unix::ffi::OsStrExt;
+    let stderr = || ErrorLogs::new(vec![(Level::Notice, Target::Stderr)]);
+    if path == b"stderr" {
+        return stderr();
+    }
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    match LogFile::open(path) {
+        Ok(file) => ErrorLogs::new(vec![(Level::Notice, Target::File(file.into()))]),
+        Err(error) => {
+            let reason = engine::session::fail::errno(&error);
+            say(&format!(
+                "nginx: [alert] could not open error log file: open() \"{}\" failed{reason}\n",
+                path.display()
+            ));
+            stderr()
+        }
+    }
+}
+
+/// Makes sure that the pid file can be written, without touching what is in it.
+fn touch(path: &Path, report: &Report) -> Result<(), instance::Refused> {
+    std::fs::OpenOptions::new().create(true).append(true).open(path).map(|_| ()).map_err(|error| {
+        let reason = engine::session::fail::errno(&error);
+        report.line(Level::Emerg, &format!("open() \"{}\" failed{reason}", path.display()));
+        instance::Refused
+    })
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use policy::address::Address;
 use syntax::Level;
 
 /// What ended a session.
@@ -10,6 +11,8 @@ use syntax::Level;
 pub enum Cause {
     /// The end is told already, or there is nothing to tell; only the status counts.
     Told(u16),
+    /// No end: the connection goes on at this listener, as if this address had been asked for.
+    Passed(usize, Address),
     /// `deny`.
     Forbidden,
     /// `limit_conn`: the zone, and the level that `limit_conn_log_level` asks for.
@@ -96,7 +99,7 @@ impl Cause {
     /// The level of its line; `None` where nothing is said.
     pub fn level(&self) -> Option<Level> {
         match self {
-            Self::Told(_) => None,
+            Self::Told(_) | Self::Passed(..) => None,
             Self::Limited(_, level) | Self::Relay(level, ..) => Some(*level),
             Self::HeaderTimeout
             | Self::HeaderRead(_)
@@ -127,7 +130,7 @@ pub fn errno(error: &io::Error) -> String {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told(_) => Ok(()),
+            Self::Told(_) | Self::Passed(..) => Ok(()),
             Self::Forbidden => f.write_str("access forbidden by rule"),
             Self::Limited(zone, _) => write!(f, "limiting connections by zone \"{zone}\""),
             Self::HeaderTimeout => f.write_str("client timed out (110: Connection timed out)"),

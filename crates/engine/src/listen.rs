@@ -1,0 +1,261 @@
+//! Listening sockets: bound once, kept over reloads by address and protocol, and accepted from on
+//! every worker.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use config::family::listen::{Keepalive, Listener, Protocol, SocketOptions};
+use policy::address::Address;
+use syntax::Level;
+
+use crate::generation::Generation;
+use crate::log::ErrorLogs;
+use crate::session::fail::errno;
+use crate::session::{self, Accepted};
+
+/// Attempts to bind an address that is in use, and the pause between them.
+const BIND_TRIES: u32 = 5;
+const BIND_PAUSE: Duration = Duration::from_millis(500);
+
+/// `$connection` of the next connection: clients and upstreams of all workers count.
+static NUMBER: AtomicU64 = AtomicU64::new(1);
+
+/// A number for a new connection.
+pub(crate) fn next_number() -> u64 {
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An address of the operating system as the configuration writes it.
+pub(crate) fn address(from: os::SockAddr) -> Address {
+    match from {
+        os::SockAddr::Inet(address) => Address::Inet(address),
+        os::SockAddr::Unix(path) => Address::Unix(path),
+    }
+}
+
+/// The other way round.
+pub(crate) fn sock_addr(from: &Address) -> os::SockAddr {
+    match from {
+        Address::Inet(address) => os::SockAddr::Inet(*address),
+        Address::Unix(path) => os::SockAddr::Unix(path.clone()),
+    }
+}
+
+type Key = (Address, Protocol);
+
+/// Every bound socket. One per address, or one per worker with `reuseport`.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    bound: HashMap<Key, Vec<OwnedFd>>,
+}
+
+/// Why listening failed; the text is told as it is.
+#[derive(Debug)]
+pub struct ListenError(pub String);
+
+impl Sockets {
+    /// Sockets for `listeners` and `workers`: those already bound are kept, the others are bound
+    /// now. On an error everything stays as it was.
+    pub fn open(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) -> Result<(), ListenError> {
+        let mut fresh: HashMap<Key, Vec<OwnedFd>> = HashMap::new();
+        for attempt in 1..=BIND_TRIES {
+            let mut busy = false;
+            for listener in listeners {
+                let key = (listener.address.clone(), listener.protocol);
+                let wanted = if listener.options.reuseport { workers.max(1) } else { 1 };
+                let have = self.bound.get(&key).map_or(0, Vec::len) + fresh.get(&key).map_or(0, Vec::len);
+                for _ in have..wanted {
+                    match bind(listener) {
+                        Ok(socket) => fresh.entry(key.clone()).or_default().push(socket),
+                        Err(Bind { call, error }) => {
+                            let text = format!("{call} failed{}", errno(&error));
+                            if error.kind() != io::ErrorKind::AddrInUse {
+                                return Err(ListenError(text));
+                            }
+                            log.write(Level::Emerg, None, text.as_bytes());
+                            if !log.reaches_stderr() {
+                                eprintln!("nginx: [emerg] {text}");
+                            }
+                            busy = true;
+                            break;
+                        }
+                    }
+                }
+            }
+            if !busy {
+                break;
+            }
+            if attempt == BIND_TRIES {
+                return Err(ListenError("still could not bind()".to_owned()));
+            }
+            log.write(Level::Notice, None, b"try again to bind() after 500ms");
+            std::thread::sleep(BIND_PAUSE);
+        }
+        for (key, sockets) in fresh {
+            self.bound.entry(key).or_default().extend(sockets);
+        }
+        Ok(())
+    }
+
+    /// Closes what `listeners` do not name any more; sockets of the file system are removed.
+    pub fn close_others(&mut self, listeners: &[Listener], log: &ErrorLogs) {
+        let keep: std::collections::HashSet<Key> =
+            listeners.iter().map(|listener| (listener.address.clone(), listener.protocol)).collect();
+        self.bound.retain(|key, _| {
+            let kept = keep.contains(key);
+            if let (false, Address::Unix(path)) = (kept, &key.0) {
+                log.write(Level::Warn, None, format!("deleting socket {}", key.0).as_bytes());
+                remove(path);
+            }
+            kept
+        });
+    }
+
+    /// The sockets of one worker, in the order of `listeners`.
+    pub fn of_worker(&self, listeners: &[Listener], worker: usize) -> io::Result<Vec<OwnedFd>> {
+        listeners
+            .iter()
+            .map(|listener| {
+                let key = (listener.address.clone(), listener.protocol);
+                let sockets = self.bound.get(&key).map_or(&[][..], Vec::as_slice);
+                let at = if sockets.is_empty() { 0 } else { worker % sockets.len() };
+                sockets.get(at).ok_or(io::ErrorKind::NotFound)?.try_clone()
+            })
+            .collect()
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        for (address, _) in self.bound.keys() {
+            if let Address::Unix(path) = address {
+                remove(path);
+            }
+        }
+    }
+}
+
+fn remove(path: &[u8]) {
+    use std::os::unix::ffi::OsStrExt;
+    // Gone already is just as well.
+    let _ = std::fs::remove_file(std::ffi::OsStr::from_bytes(path));
+}
+
+struct Bind {
+    call: String,
+    error: io::Error,
+}
+
+fn bind(listener: &Listener) -> Result<OwnedFd, Bind> {
+    let failed = |call: &str| {
+        let call = format!("{call} {}", listener.address);
+        move |error| Bind { call, error }
+    };
+    let to = sock_addr(&listener.address);
+    let options = &listener.options;
+    let socket = match listener.protocol {
+        Protocol::Tcp if options.multipath => os::socket::stream_multipath(&to),
+        Protocol::Tcp => os::socket::stream(&to),
+        Protocol::Udp => os::socket::datagram(&to),
+    }
+    .map_err(failed("socket()"))?;
+    configure(&socket, listener.protocol, &listener.address, options).map_err(failed("setsockopt()"))?;
+    os::socket::bind(&socket, &to).map_err(failed("bind() to"))?;
+    if let Address::Unix(path) = &listener.address {
+        use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
+        let path = std::ffi::OsStr::from_bytes(path);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed("chmod()"))?;
+    }
+    if listener.protocol == Protocol::Tcp {
+        os::socket::listen(&socket, options.backlog).map_err(failed("listen() to"))?;
+        if options.deferred {
+            // Only a matter of speed.
+            let _ = os::options::set_defer_accept(&socket, 1);
+        }
+    }
+    Ok(socket)
+}
+
+fn configure(socket: &OwnedFd, protocol: Protocol, address: &Address, options: &SocketOptions) -> io::Result<()> {
+    os::options::set_reuseaddr(socket, true)?;
+    if options.reuseport {
+        os::options::set_reuseport(socket, true)?;
+    }
+    if let Address::Inet(inet) = address {
+        if inet.is_ipv6() {
+            os::options::set_v6only(socket, options.ipv6only)?;
+        }
+        if protocol == Protocol::Udp && inet.ip().is_unspecified() {
+            os::options::set_pktinfo(socket, inet.is_ipv6())?;
+        }
+    }
+    // The system may grant less than is asked for; that is its right.
+    if let Some(bytes) = options.rcvbuf {
+        let _ = os::options::set_rcvbuf(socket, bytes);
+    }
+    if let Some(bytes) = options.sndbuf {
+        let _ = os::options::set_sndbuf(socket, bytes);
+    }
+    if let Some(queue) = options.fastopen {
+        let _ = os::options::set_fastopen(socket, queue);
+    }
+    match options.keepalive {
+        None => {}
+        Some(Keepalive::Off) => os::options::set_keepalive(socket, false)?,
+        Some(Keepalive::On { idle, interval, count }) => {
+            os::options::set_keepalive(socket, true)?;
+            os::options::set_keepalive_times(socket, idle, interval, count)?;
+        }
+    }
+    Ok(())
+}
+
+/// Accepts clients until the generation drains.
+pub(crate) async fn accept(generation: Rc<Generation>, at: usize, listener: reactor::Listener) {
+    loop {
+        let next = std::future::poll_fn(|_| {
+            if generation.drain.is_draining() { Poll::Ready(None) } else { listener.poll_accept().map(Some) }
+        });
+        match next.await {
+            None => return,
+            Some(Ok((socket, peer))) => admit(&generation, at, socket, peer),
+            Some(Err(error)) => {
+                let starved = matches!(error.raw_os_error(), Some(os::errno::EMFILE | os::errno::ENFILE | os::errno::ENOMEM | os::errno::ENOBUFS));
+                let level = if starved { Level::Crit } else { Level::Alert };
+                let quiet = matches!(error.kind(), io::ErrorKind::ConnectionAborted);
+                let level = if quiet { Level::Error } else { level };
+                generation.plan.error_log.write(level, None, format!("accept4() failed{}", errno(&error)).as_bytes());
+                if starved {
+                    reactor::sleep(generation.plan.events.accept_pause).await;
+                }
+            }
+        }
+    }
+}
+
+fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: os::SockAddr) {
+    let Some(slot) = generation.connection() else { return };
+    let listener = generation.plan.listener(at);
+    let socket = Rc::new(socket);
+    // Where addresses behind a wildcard have servers of their own, the one asked for decides.
+    let local = if listener.addresses.len() > 1 { socket.local_addr().ok().map(address) } else { None };
+    let accepted = Accepted {
+        generation: Rc::clone(generation),
+        listener: at,
+        socket,
+        client: address(peer),
+        local,
+        number: next_number(),
+    };
+    reactor::spawn(session::serve(accepted, slot));
+}
+
+/// Keeps a descriptor alive for as long as it is borrowed.
+pub(crate) fn dup(socket: impl AsFd) -> io::Result<OwnedFd> {
+    socket.as_fd().try_clone_to_owned()
+}

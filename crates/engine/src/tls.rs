@@ -1,0 +1,269 @@
+//! From `ssl_*` and `proxy_ssl*` to TLS contexts: files read once, servers that say the same
+//! sharing one context, session caches kept over reloads.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::family::proxy_ssl::Context;
+use config::family::ssl::{Certificate, Pem, Protocols, SessionCache, Ssl, VerifyClient};
+use config::{Stream, World};
+use reactor::Socket;
+use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCache, TicketKey};
+
+pub use tls::{ClientContext, ServerContext};
+
+use crate::plan::BuildError;
+
+/// The contexts of a configuration's servers, in their order.
+#[derive(Debug, Default)]
+pub struct Contexts {
+    /// Towards clients.
+    pub server: Vec<Option<Arc<ServerContext>>>,
+    /// Towards upstreams.
+    pub client: Vec<Option<Arc<ClientContext>>>,
+}
+
+/// `ssl_session_cache shared:NAME:SIZE` by name.
+#[derive(Debug, Default)]
+pub struct SessionCaches {
+    by_name: HashMap<String, (usize, Arc<SharedSessionCache>)>,
+}
+
+impl SessionCaches {
+    /// The cache of this name: the last configuration's, where that had the same size.
+    fn of(&mut self, name: &str, size: usize, timeout: u64) -> Arc<SharedSessionCache> {
+        match self.by_name.get(name) {
+            Some((same, cache)) if *same == size => Arc::clone(cache),
+            _ => {
+                let cache = Arc::new(SharedSessionCache::new(size, Duration::from_secs(timeout)));
+                self.by_name.insert(name.to_owned(), (size, Arc::clone(&cache)));
+                cache
+            }
+        }
+    }
+}
+
+impl Contexts {
+    /// Builds what `stream` needs. What is met only in part is told through `warnings`.
+    pub fn build(
+        stream: &Stream,
+        world: &dyn World,
+        caches: &mut SessionCaches,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, BuildError> {
+        let mut servers: HashMap<*const Ssl, Arc<ServerContext>> = HashMap::new();
+        let mut clients: HashMap<*const Context, Arc<ClientContext>> = HashMap::new();
+        let mut contexts = Self::default();
+        for server in &stream.servers {
+            let context = match &server.ssl {
+                None => None,
+                Some(ssl) => Some(match servers.get(&Arc::as_ptr(ssl)) {
+                    Some(same) => Arc::clone(same),
+                    None => {
+                        let settings = server_settings(ssl, world, caches)?;
+                        let (context, told) = ServerContext::build(&settings).map_err(text)?;
+                        warnings.extend(told.iter().map(ToString::to_string));
+                        servers.insert(Arc::as_ptr(ssl), Arc::clone(&context));
+                        context
+                    }
+                }),
+            };
+            contexts.server.push(context);
+            let context = match &server.proxy_ssl {
+                None => None,
+                Some(ssl) => Some(match clients.get(&Arc::as_ptr(&ssl.context)) {
+                    Some(same) => Arc::clone(same),
+                    None => {
+                        let settings = client_settings(&ssl.context, world)?;
+                        let (context, told) = ClientContext::build(&settings).map_err(text)?;
+                        warnings.extend(told.iter().map(ToString::to_string));
+                        clients.insert(Arc::as_ptr(&ssl.context), Arc::clone(&context));
+                        context
+                    }
+                }),
+            };
+            contexts.client.push(context);
+        }
+        Ok(contexts)
+    }
+}
+
+fn text(error: impl ToString) -> BuildError {
+    BuildError::Text(error.to_string())
+}
+
+fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> Result<ServerSettings, BuildError> {
+    let mut ticket_keys = Vec::with_capacity(ssl.session_ticket_keys.len());
+    for path in &ssl.session_ticket_keys {
+        let bytes = read(world, path)?;
+        let key = TicketKey::parse(&bytes)
+            .ok_or_else(|| BuildError::Text(format!("\"{}\" must be 48 or 80 bytes", path.display())))?;
+        ticket_keys.push(key);
+    }
+    let session_cache = match &ssl.session_cache {
+        SessionCache::Off => tls::SessionCache::Off,
+        SessionCache::None => tls::SessionCache::None,
+        SessionCache::Kept { builtin, shared } => tls::SessionCache::Stored {
+            builtin: *builtin,
+            shared: shared.as_ref().map(|(name, size)| caches.of(name, *size, ssl.session_timeout)),
+        },
+    };
+    let optional = |path: &Option<std::path::PathBuf>| pem_if_any(world, path.as_deref());
+    Ok(ServerSettings {
+        certificates: pairs(&ssl.certificates, world)?,
+        passphrases: passphrases(world, ssl.password_file.as_deref())?,
+        protocols: protocols(ssl.protocols),
+        ciphers: ssl.ciphers.clone(),
+        prefer_server_ciphers: ssl.prefer_server_ciphers,
+        ecdh_curve: ssl.ecdh_curve.clone(),
+        dhparam: optional(&ssl.dhparam)?,
+        verify: match ssl.verify_client {
+            VerifyClient::Off => ClientVerify::Off,
+            VerifyClient::On => ClientVerify::On,
+            VerifyClient::Optional => ClientVerify::Optional,
+            VerifyClient::OptionalNoCa => ClientVerify::OptionalNoCa,
+        },
+        verify_depth: ssl.verify_depth as u32,
+        client_ca: optional(&ssl.client_certificate)?,
+        trusted_ca: optional(&ssl.trusted_certificate)?,
+        crl: optional(&ssl.crl)?,
+        session_cache,
+        tickets: ssl.session_tickets,
+        ticket_keys,
+        session_timeout: ssl.session_timeout,
+        alpn: ssl.alpn.clone(),
+        conf_commands: ssl.conf_commands.clone(),
+        certificate_compression: ssl.certificate_compression,
+        stapling: match (&ssl.stapling_file, ssl.stapling) {
+            (Some(path), true) => Some(read(world, path)?),
+            _ => None,
+        },
+        reject_handshake: ssl.reject_handshake,
+    })
+}
+
+fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSettings, BuildError> {
+    let (trusted_ca, crl) = if context.verify {
+        (
+            pem_if_any(world, context.trusted_certificate.as_deref())?,
+            pem_if_any(world, context.crl.as_deref())?,
+        )
+    } else {
+        (None, None)
+    };
+    Ok(ClientSettings {
+        protocols: protocols(context.protocols),
+        ciphers: context.ciphers.clone(),
+        verify: context.verify,
+        verify_depth: context.verify_depth as u32,
+        trusted_ca,
+        crl,
+        certificate: pairs(context.certificate.as_slice(), world)?.pop(),
+        passphrases: passphrases(world, context.password_file.as_deref())?,
+        conf_commands: context.conf_commands.clone(),
+        session_reuse: context.session_reuse,
+    })
+}
+
+/// The certificates that are known at load.
+fn pairs(certificates: &[Certificate], world: &dyn World) -> Result<Vec<KeyPair>, BuildError> {
+    let mut pairs = Vec::with_capacity(certificates.len());
+    for Certificate { chain, key } in certificates {
+        if let (Some(certificate), Some(key)) =
+            (material(world, chain, "certificate")?, material(world, key, "certificate key")?)
+        {
+            pairs.push(KeyPair { certificate, key });
+        }
+    }
+    Ok(pairs)
+}
+
+/// PEM text with its name; `None` where it is evaluated for each handshake.
+fn material(world: &dyn World, pem: &Pem, what: &str) -> Result<Option<tls::Pem>, BuildError> {
+    match pem {
+        Pem::Evaluated(_) => Ok(None),
+        Pem::Data(text) => {
+            let name = format!("data:{}", String::from_utf8_lossy(text));
+            Ok(Some(tls::Pem { name, bytes: text.to_vec() }))
+        }
+        Pem::File(path) => {
+            let name = path.display().to_string();
+            match world.read(path) {
+                Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
+                Err(error) => Err(cannot_load(what, &name, &error)),
+            }
+        }
+        Pem::Provider(uri) => Err(BuildError::Text(format!(
+            "cannot load {what} \"{uri}\": this TLS library ({}) has no engines or stores; name a PEM file",
+            tls::version_text()
+        ))),
+    }
+}
+
+fn cannot_load(what: &str, name: &str, error: &io::Error) -> BuildError {
+    BuildError::Text(format!("cannot load {what} \"{name}\": {}", tls::open_failure(name, error)))
+}
+
+fn pem_if_any(world: &dyn World, path: Option<&Path>) -> Result<Option<tls::Pem>, BuildError> {
+    path.map(|path| Ok(tls::Pem { name: path.display().to_string(), bytes: read(world, path)? })).transpose()
+}
+
+fn read(world: &dyn World, path: &Path) -> Result<Vec<u8>, BuildError> {
+    world.read(path).map_err(|error| BuildError::Open(path.to_owned(), error))
+}
+
+/// `ssl_password_file`: a passphrase on each line.
+fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<Vec<u8>>, BuildError> {
+    /// The longest line.
+    const LONGEST: usize = 4095;
+    let Some(path) = path else { return Ok(Vec::new()) };
+    let mut phrases = Vec::new();
+    for line in read(world, path)?.split(|byte| *byte == b'\n') {
+        if line.len() > LONGEST {
+            return Err(BuildError::Text(format!("too long line in \"{}\"", path.display())));
+        }
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() {
+            phrases.push(line.to_vec());
+        }
+    }
+    Ok(phrases)
+}
+
+fn protocols(set: Protocols) -> tls::Protocols {
+    [
+        (Protocols::SSL2, tls::Protocols::SSL_V2),
+        (Protocols::SSL3, tls::Protocols::SSL_V3),
+        (Protocols::TLS1, tls::Protocols::TLS_V1),
+        (Protocols::TLS1_1, tls::Protocols::TLS_V1_1),
+        (Protocols::TLS1_2, tls::Protocols::TLS_V1_2),
+        (Protocols::TLS1_3, tls::Protocols::TLS_V1_3),
+    ]
+    .into_iter()
+    .filter(|(ours, _)| set.has(*ours))
+    .fold(tls::Protocols::NONE, |all, (_, theirs)| all | theirs)
+}
+
+/// A socket as the TLS library reads and writes it.
+#[derive(Debug, Clone)]
+pub struct Transport(pub Rc<Socket>);
+
+impl io::Read for Transport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl io::Write for Transport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Groups of peers as sessions use them: which peer is next, what became of it, and the sockets
+//! to reach it. How one is chosen is decided in `policy`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use config::family::upstream::{Method as MethodConf, TimeMetric, Upstream};
+use policy::address::Address;
+use policy::balance::{Method, Metric, PeerConf, PeerRef, Peers, Selection};
+use policy::template::Template;
+
+use crate::session::Session;
+
+/// State of a group that all threads share (`zone`).
+#[derive(Debug)]
+pub struct SharedPeers(Mutex<Peers>);
+
+impl SharedPeers {
+    /// Fresh state for `conf`.
+    pub fn new(conf: &Upstream) -> Self {
+        Self(Mutex::new(peers(conf)))
+    }
+}
+
+/// A group on one thread.
+#[derive(Debug)]
+pub struct Group {
+    /// Its name, as log lines and `$upstream_addr` give it when no peer is available.
+    pub name: Rc<str>,
+    state: State,
+    key: Option<Template>,
+    /// TLS sessions to resume, by peer and effective name.
+    pub tls_sessions: RefCell<HashMap<(Rc<str>, Box<str>), tls::Session>>,
+    /// Whether TLS sessions are worth keeping: the group outlives the session.
+    pub lasting: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Own(RefCell<Peers>),
+    Shared(Arc<SharedPeers>),
+}
+
+impl Group {
+    /// The group of `conf`; `shared` is its state where it has a `zone`.
+    pub fn new(conf: &Upstream, shared: Option<Arc<SharedPeers>>) -> Self {
+        let key = match &conf.method {
+            MethodConf::Hash { key, .. } => Some(key.clone()),
+            _ => None,
+        };
+        Self {
+            name: conf.name.as_str().into(),
+            state: shared.map_or_else(|| State::Own(RefCell::new(peers(conf))), State::Shared),
+            key,
+            tls_sessions: RefCell::default(),
+            lasting: true,
+        }
+    }
+
+    /// A group for one session: addresses of equal weight, tried in turn.
+    pub fn of_addresses(name: &str, addresses: Vec<Address>) -> Rc<Self> {
+        let peers = addresses.into_iter().map(|address| PeerConf::new(address.to_string(), address)).collect();
+        Rc::new(Self {
+            name: name.into(),
+            state: State::Own(RefCell::new(Peers::new(Method::RoundRobin, peers))),
+            key: None,
+            tls_sessions: RefCell::default(),
+            lasting: false,
+        })
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&mut Peers) -> T) -> T {
+        match &self.state {
+            State::Own(peers) => use_it(&mut peers.borrow_mut()),
+            State::Shared(shared) => use_it(&mut shared.0.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+fn peers(conf: &Upstream) -> Peers {
+    let method = match &conf.method {
+        MethodConf::RoundRobin => Method::RoundRobin,
+        MethodConf::Hash { consistent: false, .. } => Method::Hash,
+        MethodConf::Hash { consistent: true, .. } => Method::ConsistentHash,
+        MethodConf::LeastConn => Method::LeastConn,
+        MethodConf::LeastTime { metric, inflight } => Method::LeastTime {
+            metric: match metric {
+                TimeMetric::Connect => Metric::Connect,
+                TimeMetric::FirstByte => Metric::FirstByte,
+                TimeMetric::LastByte => Metric::LastByte,
+            },
+            inflight: *inflight,
+        },
+        MethodConf::Random { two: false } => Method::Random,
+        MethodConf::Random { two: true } => Method::RandomTwo,
+    };
+    let mut all = Vec::new();
+    for server in &conf.servers {
+        for address in &server.addresses {
+            all.push(PeerConf {
+                weight: server.weight,
+                max_conns: server.max_conns,
+                max_fails: server.max_fails,
+                fail_timeout: server.fail_timeout,
+                backup: server.backup,
+                down: server.down,
+                ..PeerConf::new(server.text.clone(), address.clone())
+            });
+        }
+    }
+    Peers::new(method, all)
+}
+
+/// One session's choices in a group.
+#[derive(Debug)]
+pub struct Picker {
+    group: Rc<Group>,
+    selection: Selection,
+    key: Vec<u8>,
+}
+
+impl Picker {
+    /// A picker that has tried nothing yet.
+    pub fn new(group: &Rc<Group>, s: &Session) -> Self {
+        let key = group.key.as_ref().map(|key| s.render(key)).unwrap_or_default();
+        Self { group: Rc::clone(group), selection: Selection::default(), key }
+    }
+
+    /// How many attempts there may be.
+    pub fn tries(&self) -> usize {
+        self.group.with(|peers| peers.tries())
+    }
+
+    /// The next peer.
+    pub fn pick(&mut self) -> Option<Picked> {
+        let now = reactor::now() / 1000;
+        let (selection, key) = (&mut self.selection, &self.key);
+        let (peer, name, address) = self.group.with(|peers| {
+            let peer = peers.pick(selection, now, &mut os::process::random, key)?;
+            let chosen = peers.peer(peer)?;
+            Some((peer, Rc::from(chosen.name()), chosen.address().clone()))
+        })?;
+        Some(Picked { group: Rc::clone(&self.group), peer, name, address, over: Cell::new(false) })
+    }
+}
+
+/// A peer in use by a session; dropping it gives it back without blame.
+#[derive(Debug)]
+pub struct Picked {
+    group: Rc<Group>,
+    peer: PeerRef,
+    /// Its address in text.
+    pub name: Rc<str>,
+    /// Where it is.
+    pub address: Address,
+    over: Cell<bool>,
+}
+
+impl Picked {
+    /// The connection is there.
+    pub fn connected(&self, millis: u64) {
+        let now = reactor::now() / 1000;
+        self.group.with(|peers| peers.connected(self.peer, now, millis));
+    }
+
+    /// The peer failed; true when that took it out of use.
+    pub fn failed(&self) -> bool {
+        let now = reactor::now() / 1000;
+        self.over.set(true);
+        self.group.with(|peers| peers.fail(self.peer, now))
+    }
+
+    /// The session is over; `millis` is how long it and its first byte took.
+    pub fn release(self, first_byte: Option<u64>, whole: u64) {
+        let now = reactor::now() / 1000;
+        self.over.set(true);
+        self.group.with(|peers| peers.release(self.peer, now, first_byte, Some(whole)));
+    }
+}
+
+impl Drop for Picked {
+    fn drop(&mut self) {
+        if !self.over.get() {
+            let now = reactor::now() / 1000;
+            self.group.with(|peers| peers.release(self.peer, now, None, None));
+        }
+    }
+}
+
+/// One attempt to reach a peer, as variables tell it. Times are milliseconds.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The peer's address, or the group's name when there was no peer.
+    pub name: Rc<str>,
+    /// Loop time at its start.
+    pub started: u64,
+    /// Until the connection was there, its handshake included.
+    pub connect_time: Option<u64>,
+    /// Until the first byte.
+    pub first_byte_time: Option<u64>,
+    /// Until its end.
+    pub session_time: Option<u64>,
+    /// Bytes from the peer.
+    pub received: u64,
+    /// Bytes to the peer.
+    pub sent: u64,
+}
+
+impl Attempt {
+    /// An attempt that begins now.
+    pub fn new(name: Rc<str>) -> Self {
+        Self {
+            name,
+            started: reactor::now(),
+            connect_time: None,
+            first_byte_time: None,
+            session_time: None,
+            received: 0,
+            sent: 0,
+        }
+    }
+}
+
+/// A socket for a peer at `to`.
+pub(crate) fn socket(to: &Address, datagrams: bool) -> io::Result<OwnedFd> {
+    let to = crate::listen::sock_addr(to);
+    if datagrams { os::socket::datagram(&to) } else { os::socket::stream(&to) }
+}

@@ -1,0 +1,48 @@
+//! Telling what came of a configuration: nginx's lines on standard error and in the start-up
+//! log, and below them, for people at a terminal, where in the source it is and what may help.
+
+use std::io::{IsTerminal, Write};
+
+use engine::log::ErrorLogs;
+use syntax::{Diagnostic, Level, Sources};
+
+/// Where start-up is reported to.
+#[derive(Debug)]
+pub struct Report {
+    log: ErrorLogs,
+}
+
+impl Report {
+    /// Reports to standard error and to `log`, the error log of the command line.
+    pub fn new(log: ErrorLogs) -> Self {
+        Self { log }
+    }
+
+    /// One line. Where the log is standard error itself, it is written there once, as a log line.
+    pub fn line(&self, level: Level, text: &str) {
+        self.log.write(level, None, text.as_bytes());
+        if level <= Level::Warn && !self.log.reaches_stderr() {
+            say(&format!("nginx: [{level}] {text}\n"));
+        }
+    }
+
+    /// A diagnostic of the configuration.
+    pub fn diagnostic(&self, diagnostic: &Diagnostic, sources: &Sources) {
+        self.line(diagnostic.level, &diagnostic.to_string());
+        let stderr = std::io::stderr();
+        if stderr.is_terminal() {
+            let color = std::env::var_os("NO_COLOR").is_none();
+            say(&diagnostic.render_snippet(sources, color));
+        }
+    }
+
+    /// The start-up log.
+    pub fn log(&self) -> &ErrorLogs {
+        &self.log
+    }
+}
+
+/// Writes to standard error. When that is closed there is nobody to tell.
+pub fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
