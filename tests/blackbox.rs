@@ -11,9 +11,16 @@ mod blackbox {
     mod command_line;
     mod listen;
     mod load;
+    mod log;
+    mod map;
     mod proxy;
+    mod proxy_ssl;
+    mod resolver;
     mod server_name;
+    mod signals;
     mod ssl;
+    mod ssl_preread;
+    mod udp;
 }
 
 /// The program under test.

@@ -87,20 +87,19 @@ impl TcpBackend {
         Self::start(echo)
     }
 
-    /// Says `text` and closes.
+    /// Says `text` and ends its side.
     pub fn banner(text: &str) -> Self {
-        let text = text.to_owned();
-        Self::start(move |peer| {
-            let _ = peer.try_send(&text);
-            Vec::new()
-        })
+        Self::banner_at("127.0.0.1:0", text)
     }
 
-    /// Says `text` on the given address and closes.
+    /// The same on the given address.
     pub fn banner_at(addr: &str, text: &str) -> Self {
         let text = text.to_owned();
         Self::at(addr, move |peer| {
             let _ = peer.try_send(&text);
+            peer.finish_sending();
+            // Closing over unread bytes would be a reset.
+            while peer.recv_some().is_ok_and(|part| !part.is_empty()) {}
             Vec::new()
         })
     }

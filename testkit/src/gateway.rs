@@ -214,16 +214,22 @@ impl Gateway {
 
     /// Rewrites the config, sends HUP and waits until the new config is in force.
     pub fn reload(&mut self, stream: &str) {
+        let refusals = self.errors().iter().filter(|line| line.level == "emerg").count();
         let before = self.errors().iter().filter(|line| line.text.starts_with("start worker process")).count();
         self.rewrite(stream);
         self.signal(Signal::HUP);
         poll("workers of the new config", || {
             let lines = self.errors();
             let started = lines.iter().filter(|line| line.text.starts_with("start worker process")).count();
-            let refused = lines.iter().any(|line| line.level == "emerg");
-            assert!(!refused, "the reload failed:\n{}", self.error_text());
+            let refused = lines.iter().filter(|line| line.level == "emerg").count();
+            assert_eq!(refused, refusals, "the reload failed:\n{}", self.error_text());
             (started > before).then_some(())
         });
+    }
+
+    /// Whether the process has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_none()
     }
 
     /// Waits until the process has ended and gives its exit code.
@@ -310,7 +316,9 @@ impl Drop for Gateway {
             }
         }
         if std::thread::panicking() {
-            eprintln!("--- error log\n{}{}", self.stderr(), self.error_text());
+            let log = self.stderr() + &self.error_text();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- the last of the error log\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
         }
     }
 }

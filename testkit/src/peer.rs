@@ -202,7 +202,8 @@ impl Peer {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
-        .expect("shutdown");
+        // The other side may have gone first.
+        .unwrap_or_default();
     }
 
     /// Ends the stream with a reset instead of in order.

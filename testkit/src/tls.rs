@@ -12,12 +12,13 @@ use crate::{Port, Scratch, pki, poll};
 pub struct TlsClient {
     args: Vec<String>,
     request: Vec<u8>,
+    until: Option<String>,
 }
 
 impl TlsClient {
     /// Will connect to `ip:port`.
     pub fn new(addr: &str) -> Self {
-        Self { args: ["-connect", addr, "-ign_eof"].map(str::to_owned).to_vec(), request: Vec::new() }
+        Self { args: ["-connect", addr, "-ign_eof"].map(str::to_owned).to_vec(), request: Vec::new(), until: None }
     }
 
     /// Adds options, split at spaces; `%pki` is the directory of the certificates.
@@ -32,6 +33,13 @@ impl TlsClient {
     #[must_use]
     pub fn request(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.request = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// Will leave as soon as it has received `text`, should the other side stay.
+    #[must_use]
+    pub fn until(mut self, text: &str) -> Self {
+        self.until = Some(text.to_owned());
         self
     }
 
@@ -53,6 +61,10 @@ impl TlsClient {
         let status = loop {
             if let Some(status) = child.try_wait().expect("a status") {
                 break status;
+            }
+            let got = std::fs::read(dir.path().join("stdout")).unwrap_or_default();
+            if self.until.as_ref().is_some_and(|text| String::from_utf8_lossy(&got).contains(text)) {
+                let _ = child.kill();
             }
             if std::time::Instant::now() > end {
                 let _ = child.kill();

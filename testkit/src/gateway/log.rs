@@ -31,8 +31,11 @@ pub fn parse_error_line(line: &str) -> Option<ErrorLine> {
     Some(ErrorLine { level: level.to_owned(), pid: pid.parse().ok()?, connection, text: glibc_words(text) })
 }
 
-/// Says system errors in the words of glibc, should the program be linked with musl.
+/// Says system errors in the words of glibc, should the program be linked with musl. The resolver has words of its own.
 pub(crate) fn glibc_words(text: &str) -> String {
+    if text.contains("could not be resolved") {
+        return text.to_owned();
+    }
     text.replace("(110: Operation timed out)", "(110: Connection timed out)")
         .replace("(98: Address in use)", "(98: Address already in use)")
         .replace("(99: Address not available)", "(99: Cannot assign requested address)")

@@ -1,0 +1,244 @@
+//! Datagrams: sessions by client, how they end, and what is counted.
+
+use std::time::Duration;
+
+use testkit::{Port, UdpBackend, UdpPeer};
+
+use crate::gateway;
+
+const LOG: &str = "log_format f '$protocol $status $bytes_received $bytes_sent $upstream_bytes_sent $upstream_bytes_received';\n\
+                   access_log %dir/access.log f;\n";
+
+fn to_backend(backend: &UdpBackend, more: &str) -> testkit::Gateway {
+    gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; {more} }}")).with("up", backend.addr()).start()
+}
+
+#[test]
+fn one_question_one_answer() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "proxy_responses 1;");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    assert_eq!(client.ask("hello"), "hello");
+    assert_eq!(gw.access(1), ["UDP 200 5 5 5 5"]);
+    let line = gw.wait_error("udp done");
+    assert_eq!(line.level, "info");
+    let expected = "udp done, packets from/to client:1/1, bytes from/to client:5/5, bytes from/to upstream:5/5";
+    assert_eq!(line.text, expected);
+    let first = gw.wait_error("udp client");
+    let expected = format!("udp client 127.0.0.1:{} connected to {}", client.local_port(), gw.addr("in"));
+    assert_eq!(first.text, expected);
+    let proxy = gw.wait_error("udp proxy");
+    assert!(proxy.text.starts_with("udp proxy 127.0.0.1:"), "{}", proxy.text);
+    assert!(proxy.text.ends_with(&format!(" connected to {}", up.addr())), "{}", proxy.text);
+}
+
+#[test]
+fn a_session_keeps_its_upstream_port() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    for text in ["a", "b", "c"] {
+        assert_eq!(client.ask(text), text);
+    }
+    let from: Vec<_> = up.datagrams().into_iter().map(|(_, from)| from).collect();
+    assert!(from.iter().all(|addr| *addr == from[0]), "{from:?}");
+    let other = UdpPeer::connect(&gw.addr("in"));
+    assert_eq!(other.ask("d"), "d");
+    assert_ne!(up.datagrams()[3].1, from[0]);
+    assert_eq!(gw.wait_errors("udp client", 2).len(), 2);
+}
+
+#[test]
+fn datagrams_keep_their_bounds() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    for size in [1, 100, 1_400, 9_000] {
+        let data = vec![b'x'; size];
+        client.send(&data);
+        assert_eq!(client.recv(), data);
+    }
+    client.send("");
+    assert_eq!(client.recv(), b"");
+}
+
+#[test]
+fn answers_may_be_many() {
+    let up = UdpBackend::start(|bytes| (0..3).map(|n| [bytes, &[b'0' + n]].concat()).collect());
+    let gw = to_backend(&up, "proxy_responses 3;");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("a");
+    for text in ["a0", "a1", "a2"] {
+        assert_eq!(client.recv(), text.as_bytes());
+    }
+    assert_eq!(gw.access(1), ["UDP 200 1 6 1 6"]);
+}
+
+#[test]
+fn no_answer_wanted() {
+    let up = UdpBackend::silent();
+    let gw = to_backend(&up, "proxy_responses 0;");
+    UdpPeer::connect(&gw.addr("in")).send("log line");
+    assert_eq!(up.wait_for(1)[0].0, b"log line");
+    assert_eq!(gw.access(1), ["UDP 200 8 0 8 0"]);
+    gw.wait_error("udp done, packets from/to client:1/0, bytes from/to client:8/0, bytes from/to upstream:0/8");
+}
+
+#[test]
+fn a_missing_answer_is_502() {
+    let up = UdpBackend::silent();
+    let gw = to_backend(&up, "proxy_responses 1; proxy_timeout 300ms;");
+    UdpPeer::connect(&gw.addr("in")).send("x");
+    assert_eq!(gw.access(1), ["UDP 502 1 0 1 0"]);
+    let line = gw.wait_error("upstream timed out");
+    assert_eq!(line.level, "error");
+    let expected = format!(
+        "upstream timed out (110: Connection timed out) while proxying connection, udp client: 127.0.0.1, server: {}, \
+         upstream: \"{}\", bytes from/to client:1/0, bytes from/to upstream:0/1",
+        gw.addr("in"),
+        up.addr()
+    );
+    assert_eq!(line.text, expected);
+}
+
+#[test]
+fn without_a_count_the_timeout_ends_the_session() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "proxy_timeout 300ms;");
+    assert_eq!(UdpPeer::connect(&gw.addr("in")).ask("abc"), "abc");
+    assert_eq!(gw.access(1), ["UDP 200 3 3 3 3"]);
+    let line = gw.wait_error("udp timed out");
+    assert_eq!(line.level, "info");
+    let expected = "udp timed out, packets from/to client:1/1, bytes from/to client:3/3, bytes from/to upstream:3/3";
+    assert_eq!(line.text, expected);
+}
+
+#[test]
+fn proxy_requests_opens_a_new_session() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "proxy_requests 1; proxy_responses 1;");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    assert_eq!(client.ask("a"), "a");
+    assert_eq!(client.ask("b"), "b");
+    let seen = up.datagrams();
+    assert_ne!(seen[0].1, seen[1].1);
+    assert_eq!(gw.access(2), ["UDP 200 1 1 1 1", "UDP 200 1 1 1 1"]);
+}
+
+#[test]
+fn requests_and_responses_of_several() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "proxy_requests 2; proxy_responses 1;");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    assert_eq!(client.ask("a"), "a");
+    assert_eq!(client.ask("b"), "b");
+    assert_eq!(gw.access(1), ["UDP 200 2 2 2 2"]);
+}
+
+#[test]
+fn a_dead_port_counts_as_an_answer() {
+    let port = Port::lease();
+    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass 127.0.0.1:%dead; proxy_responses 1; }}"))
+        .with("dead", port.number())
+        .start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("x");
+    let line = gw.wait_error("failed (111: Connection refused)");
+    assert_eq!(line.level, "error");
+    let expected = "recv() failed (111: Connection refused) while proxying and reading from upstream, udp client: 127.0.0.1, server: ";
+    assert!(line.text.starts_with(expected), "{}", line.text);
+    assert_eq!(gw.access(1), ["UDP 200 1 0 1 0"]);
+    assert!(client.is_quiet_for(Duration::from_millis(50)));
+}
+
+#[test]
+fn return_answers_with_one_datagram() {
+    let gw = gateway("server { listen 127.0.0.1:%in udp; return '$protocol $remote_port'; }").start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    assert_eq!(client.ask("x"), format!("UDP {}", client.local_port()));
+    assert_eq!(client.ask("y"), format!("UDP {}", client.local_port()));
+}
+
+#[test]
+fn upstreams_take_turns() {
+    let (a, b) = (UdpBackend::saying("a"), UdpBackend::saying("b"));
+    let conf = "upstream u { server %a; server %b; }\nserver { listen 127.0.0.1:%in udp; proxy_pass u; proxy_requests 1; proxy_responses 1; }";
+    let gw = gateway(conf).with("a", a.addr()).with("b", b.addr()).start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    let order: Vec<String> = (0..4).map(|_| client.ask("x")).collect();
+    assert_eq!(order, ["a", "b", "a", "b"]);
+}
+
+#[test]
+fn answers_come_from_the_address_that_was_asked() {
+    let up = UdpBackend::echo();
+    let gw = gateway("server { listen %in udp; proxy_pass %up; }").with("up", up.addr()).start();
+    for host in ["127.0.0.1", "127.0.0.9"] {
+        // A connected socket takes answers from that address only.
+        let client = UdpPeer::connect(&format!("{host}:{}", gw.port("in")));
+        assert_eq!(client.ask(host), host);
+    }
+    let conf = "server { listen %in udp; return $server_addr; }";
+    let gw = gateway(conf).start();
+    assert_eq!(UdpPeer::connect(&format!("127.0.0.9:{}", gw.port("in"))).ask("x"), "127.0.0.9");
+}
+
+#[test]
+fn deny_drops_datagrams() {
+    let conf = format!("{LOG}server {{ listen 127.0.0.1:%in udp; deny all; return x; }}");
+    let gw = gateway(&conf).start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("x");
+    assert!(gw.access(1)[0].starts_with("UDP 403 "));
+    assert!(client.is_quiet_for(Duration::from_millis(50)));
+    gw.wait_error("access forbidden by rule while initializing session, udp client: 127.0.0.1, server: ");
+}
+
+#[test]
+fn tls_towards_the_upstream_does_not_apply() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "proxy_ssl on; ssl_preread on;");
+    assert_eq!(UdpPeer::connect(&gw.addr("in")).ask("plain"), "plain");
+}
+
+#[test]
+fn a_graceful_end_closes_udp_sessions_at_their_next_event() {
+    let up = UdpBackend::echo();
+    let mut gw = to_backend(&up, "proxy_timeout 700ms;");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    assert_eq!(client.ask("x"), "x");
+    gw.signal(testkit::Signal::QUIT);
+    assert_eq!(gw.wait(), Some(0));
+    assert_eq!(gw.access(1).len(), 1);
+}
+
+#[test]
+fn many_clients() {
+    let up = UdpBackend::echo();
+    let gw = to_backend(&up, "proxy_responses 1;");
+    let clients: Vec<UdpPeer> = (0..50).map(|_| UdpPeer::connect(&gw.addr("in"))).collect();
+    for (n, client) in clients.iter().enumerate() {
+        client.send(n.to_string());
+    }
+    for (n, client) in clients.iter().enumerate() {
+        assert_eq!(client.recv(), n.to_string().as_bytes());
+    }
+    assert_eq!(gw.access(50).len(), 50);
+}
+
+#[test]
+fn the_peers_failures_are_counted() {
+    let dead = UdpBackend::silent();
+    let live = UdpBackend::saying("live");
+    let conf = format!(
+        "{LOG}upstream u {{ server %dead; server %live; }}\n\
+         server {{ listen 127.0.0.1:%in udp; proxy_pass u; proxy_responses 1; proxy_requests 1; proxy_timeout 300ms; }}"
+    );
+    let gw = gateway(&conf).with("dead", dead.addr()).with("live", live.addr()).start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("x");
+    gw.wait_error("upstream server temporarily disabled while proxying connection, udp client: ");
+    for _ in 0..3 {
+        assert_eq!(client.ask("y"), "live");
+    }
+}
