@@ -1,0 +1,135 @@
+//! epoll(7), edge-triggered.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use crate::check;
+
+/// What happened to a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// The number given when it was added.
+    pub data: u64,
+    /// `EPOLL*` bits.
+    pub bits: u32,
+}
+
+/// Bytes can be read, or a connection accepted.
+pub const READABLE: u32 = libc::EPOLLIN as u32;
+/// Bytes can be written.
+pub const WRITABLE: u32 = libc::EPOLLOUT as u32;
+/// The peer has ended its direction.
+pub const RDHUP: u32 = libc::EPOLLRDHUP as u32;
+/// Both directions have ended.
+pub const HUP: u32 = libc::EPOLLHUP as u32;
+/// An error waits on the socket.
+pub const ERROR: u32 = libc::EPOLLERR as u32;
+
+/// Which edges are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// A stream: reading, writing, and the peer's end.
+    Stream,
+    /// A listening socket that several threads wait for: one of them is woken, and again as long
+    /// as connections wait.
+    Listener,
+    /// Reading only, told as long as it lasts.
+    Reading,
+}
+
+/// An epoll instance.
+#[derive(Debug)]
+pub struct Epoll {
+    fd: OwnedFd,
+}
+
+/// Room for the events of one wait.
+#[derive(Debug)]
+pub struct Events {
+    events: Vec<libc::epoll_event>,
+    filled: usize,
+}
+
+impl Events {
+    /// Room for this many.
+    pub fn new(room: usize) -> Self {
+        Self { events: vec![libc::epoll_event { events: 0, u64: 0 }; room], filled: 0 }
+    }
+
+    /// What the last wait found.
+    pub fn iter(&self) -> impl Iterator<Item = Event> + '_ {
+        self.events.iter().take(self.filled).map(|event| Event { data: event.u64, bits: event.events })
+    }
+}
+
+impl Epoll {
+    /// A new instance.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointers; the descriptor that is returned is ours alone.
+        let fd = unsafe { check(libc::epoll_create1(libc::EPOLL_CLOEXEC)).map(|fd| OwnedFd::from_raw_fd(fd))? };
+        Ok(Self { fd })
+    }
+
+    /// Adds a descriptor; its events carry `data`. Closing it takes it out again.
+    pub fn add(&self, fd: impl AsFd, interest: Interest, data: u64) -> io::Result<()> {
+        let bits = match interest {
+            Interest::Stream => libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET,
+            Interest::Listener => libc::EPOLLIN | libc::EPOLLEXCLUSIVE,
+            Interest::Reading => libc::EPOLLIN,
+        };
+        let mut event = libc::epoll_event { events: bits as u32, u64: data };
+        // SAFETY: the event lives through the call.
+        unsafe {
+            check(libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event))
+                .map(drop)
+        }
+    }
+
+    /// Takes a descriptor out, for those that live on elsewhere.
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        // SAFETY: a null event is what EPOLL_CTL_DEL takes.
+        unsafe {
+            check(libc::epoll_ctl(
+                self.fd.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                fd.as_fd().as_raw_fd(),
+                std::ptr::null_mut(),
+            ))
+            .map(drop)
+        }
+    }
+
+    /// Waits up to `timeout` milliseconds (-1: without end). An interrupted wait finds nothing.
+    pub fn wait(&self, events: &mut Events, timeout: i32) -> io::Result<()> {
+        let room = events.events.len() as libc::c_int;
+        // SAFETY: pointer and length describe the vector.
+        let found = unsafe { check(libc::epoll_wait(self.fd.as_raw_fd(), events.events.as_mut_ptr(), room, timeout)) };
+        events.filled = match found {
+            Ok(found) => found as usize,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{eventfd, eventfd_add};
+
+    #[test]
+    fn an_event_carries_its_number() {
+        let (epoll, counter) = (Epoll::new().unwrap(), eventfd().unwrap());
+        epoll.add(&counter, Interest::Reading, 42).unwrap();
+        let mut events = Events::new(4);
+        epoll.wait(&mut events, 0).unwrap();
+        assert_eq!(events.iter().count(), 0);
+        eventfd_add(&counter).unwrap();
+        epoll.wait(&mut events, 1000).unwrap();
+        assert_eq!(events.iter().map(|event| (event.data, event.bits)).collect::<Vec<_>>(), [(42, READABLE)]);
+        epoll.remove(&counter).unwrap();
+        epoll.wait(&mut events, 0).unwrap();
+        assert_eq!(events.iter().count(), 0);
+    }
+}

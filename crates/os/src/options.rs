@@ -1,0 +1,145 @@
+//! Socket options, each under the name of what it does.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use crate::check;
+
+fn set<T>(socket: impl AsFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`, which lives through the call.
+    unsafe {
+        check(libc::setsockopt(socket.as_fd().as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length))
+            .map(drop)
+    }
+}
+
+fn set_number(socket: impl AsFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    set(socket, level, name, &value)
+}
+
+fn size(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+/// The value of an option that is a number.
+pub(crate) fn number(socket: impl AsFd, level: i32, name: i32) -> io::Result<i32> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `value`.
+    unsafe {
+        check(libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length))?;
+    }
+    Ok(value)
+}
+
+/// Whether the socket is one of datagrams (`SO_TYPE`).
+pub fn is_datagram(socket: impl AsFd) -> io::Result<bool> {
+    Ok(number(socket, libc::SOL_SOCKET, libc::SO_TYPE)? == libc::SOCK_DGRAM)
+}
+
+/// `SO_REUSEADDR`.
+pub fn set_reuseaddr(socket: impl AsFd, on: bool) -> io::Result<()> {
+    set_number(socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, on.into())
+}
+
+/// `SO_REUSEPORT`.
+pub fn set_reuseport(socket: impl AsFd, on: bool) -> io::Result<()> {
+    set_number(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, on.into())
+}
+
+/// `IPV6_V6ONLY`.
+pub fn set_v6only(socket: impl AsFd, on: bool) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, on.into())
+}
+
+/// `SO_RCVBUF`, bytes.
+pub fn set_rcvbuf(socket: impl AsFd, bytes: usize) -> io::Result<()> {
+    set_number(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, size(bytes))
+}
+
+/// `SO_SNDBUF`, bytes.
+pub fn set_sndbuf(socket: impl AsFd, bytes: usize) -> io::Result<()> {
+    set_number(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, size(bytes))
+}
+
+/// `TCP_FASTOPEN` (RFC 7413): the queue's length.
+pub fn set_fastopen(socket: impl AsFd, queue: i32) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, queue)
+}
+
+/// `TCP_DEFER_ACCEPT`, seconds.
+pub fn set_defer_accept(socket: impl AsFd, seconds: i32) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds)
+}
+
+/// `TCP_NODELAY`, on.
+pub fn set_nodelay(socket: impl AsFd) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
+}
+
+/// `SO_KEEPALIVE`.
+pub fn set_keepalive(socket: impl AsFd, on: bool) -> io::Result<()> {
+    set_number(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE, on.into())
+}
+
+/// Seconds before the first probe and between probes, and how many; `None` leaves the system's.
+pub fn set_keepalive_times(
+    socket: impl AsFd,
+    idle: Option<u32>,
+    interval: Option<u32>,
+    count: Option<u32>,
+) -> io::Result<()> {
+    let socket = socket.as_fd();
+    for (name, value) in [(libc::TCP_KEEPIDLE, idle), (libc::TCP_KEEPINTVL, interval), (libc::TCP_KEEPCNT, count)] {
+        if let Some(value) = value {
+            set_number(socket, libc::IPPROTO_TCP, name, i32::try_from(value).unwrap_or(i32::MAX))?;
+        }
+    }
+    Ok(())
+}
+
+/// `IP_TRANSPARENT`: the local address need not be one of this machine.
+pub fn set_transparent(socket: impl AsFd, v6: bool) -> io::Result<()> {
+    if v6 {
+        set_number(socket, libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT, 1)
+    } else {
+        set_number(socket, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1)
+    }
+}
+
+/// `IP_BIND_ADDRESS_NO_PORT`: the port is chosen at connect.
+pub fn set_bind_address_no_port(socket: impl AsFd) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// `IP_PKTINFO` or `IPV6_RECVPKTINFO`: each datagram tells the address it was sent to.
+pub fn set_pktinfo(socket: impl AsFd, v6: bool) -> io::Result<()> {
+    if v6 {
+        set_number(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    } else {
+        set_number(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SockAddr, socket};
+
+    #[test]
+    fn what_is_set_is_there() {
+        let any = SockAddr::Inet("127.0.0.1:0".parse().unwrap());
+        let tcp = socket::stream(&any).unwrap();
+        set_nodelay(&tcp).unwrap();
+        set_keepalive(&tcp, true).unwrap();
+        set_keepalive_times(&tcp, Some(11), None, Some(3)).unwrap();
+        assert_eq!(number(&tcp, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE).unwrap(), 11);
+        assert_eq!(number(&tcp, libc::IPPROTO_TCP, libc::TCP_KEEPCNT).unwrap(), 3);
+        assert!(!is_datagram(&tcp).unwrap());
+        let udp = socket::datagram(&any).unwrap();
+        set_pktinfo(&udp, false).unwrap();
+        assert!(is_datagram(&udp).unwrap());
+        assert!(set_nodelay(&udp).is_err());
+    }
+}

@@ -1,0 +1,214 @@
+//! The process itself: identity, limits, forking into the background, and what it may know of
+//! the machine.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd};
+
+use crate::check;
+
+/// The calling thread's number.
+pub fn thread_id() -> u32 {
+    // SAFETY: no pointers; it cannot fail.
+    unsafe { libc::gettid() }.unsigned_abs()
+}
+
+/// Makes `to` another descriptor of what `from` is, at once for all who use `to` (dup3(2)).
+pub fn replace_fd(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
+    // SAFETY: both are open for the length of the call; `to` stays owned by its owner.
+    unsafe { check(libc::dup3(from.as_fd().as_raw_fd(), to.as_fd().as_raw_fd(), libc::O_CLOEXEC)).map(drop) }
+}
+
+/// Random bits of the kernel (getrandom(2)).
+pub fn random() -> u64 {
+    let mut bytes = [0_u8; 8];
+    // SAFETY: pointer and length describe `bytes`; so short a request is never cut.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    u64::from_ne_bytes(bytes)
+}
+
+/// kill(2).
+pub fn kill(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    // SAFETY: no pointers.
+    unsafe { check(libc::kill(pid, signal)).map(drop) }
+}
+
+/// Goes on as a process of its own in the background: the caller of the program gets its exit
+/// status, standard streams lead to /dev/null. To be called while there is one thread only.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: there is one thread, so the child is a whole program; the parent leaves at once
+    // without running anything of ours.
+    unsafe {
+        if check(libc::fork())? != 0 {
+            libc::_exit(0);
+        }
+        check(libc::setsid())?;
+        libc::umask(0);
+    }
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    for stream in 0..=1 {
+        // SAFETY: the standard descriptors are nobody's objects.
+        unsafe { check(libc::dup2(null.as_raw_fd(), stream))? };
+    }
+    Ok(())
+}
+
+/// Whether this process may do anything.
+pub fn is_root() -> bool {
+    // SAFETY: no pointers; it cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// The number of the user `name`, if there is one.
+pub fn user(name: &str) -> io::Result<Option<u32>> {
+    let Ok(name) = CString::new(name) else { return Ok(None) };
+    let mut room = vec![0; 4096];
+    loop {
+        // SAFETY: passwd is plain data; every pointer describes a local that lives through the
+        // call.
+        let (error, found) = unsafe {
+            let mut entry: libc::passwd = mem::zeroed();
+            let mut result = std::ptr::null_mut();
+            let error = libc::getpwnam_r(name.as_ptr(), &raw mut entry, room.as_mut_ptr(), room.len(), &raw mut result);
+            (error, (!result.is_null()).then_some(entry.pw_uid))
+        };
+        match error {
+            0 => return Ok(found),
+            libc::ERANGE if room.len() < 1 << 20 => room.resize(room.len() * 4, 0),
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+/// The number of the group `name`, if there is one.
+pub fn group(name: &str) -> io::Result<Option<u32>> {
+    let Ok(name) = CString::new(name) else { return Ok(None) };
+    let mut room = vec![0; 4096];
+    loop {
+        // SAFETY: group is plain data; every pointer describes a local that lives through the
+        // call.
+        let (error, found) = unsafe {
+            let mut entry: libc::group = mem::zeroed();
+            let mut result = std::ptr::null_mut();
+            let error = libc::getgrnam_r(name.as_ptr(), &raw mut entry, room.as_mut_ptr(), room.len(), &raw mut result);
+            (error, (!result.is_null()).then_some(entry.gr_gid))
+        };
+        match error {
+            0 => return Ok(found),
+            libc::ERANGE if room.len() < 1 << 20 => room.resize(room.len() * 4, 0),
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}
+
+/// Gives up being root: groups of the user `name`, then its group and user numbers, for the whole
+/// process.
+pub fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
+    let name = CString::new(name).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the name is a C string that lives through the call; the others take numbers. The C
+    // library applies them to every thread.
+    unsafe {
+        check(libc::setgid(gid))?;
+        check(libc::initgroups(name.as_ptr(), gid))?;
+        check(libc::setuid(uid)).map(drop)
+    }
+}
+
+/// chown(2).
+pub fn chown(path: &std::path::Path, uid: u32, gid: u32) -> io::Result<()> {
+    std::os::unix::fs::chown(path, Some(uid), Some(gid))
+}
+
+/// The limit of open files: soft and hard.
+pub fn nofile() -> Option<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes into `limit`.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }).ok()?;
+    Some((limit.rlim_cur, limit.rlim_max))
+}
+
+/// Sets the limit of open files, soft and hard.
+pub fn set_nofile(files: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: files, rlim_max: files };
+    // SAFETY: the limit lives through the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
+}
+
+/// Sets the largest core file, bytes, and lets there be one after a change of user.
+pub fn set_core(bytes: u64) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: the limit lives through the call.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) }).map(drop)
+}
+
+/// Sets the nice value.
+pub fn set_priority(nice: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
+}
+
+/// Keeps the calling thread on the processors of `mask`, bit 0 the first.
+pub fn set_affinity(mask: u64) -> io::Result<()> {
+    // SAFETY: cpu_set_t is plain data for which all zeroes is the empty set; the bits are within
+    // its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = mem::zeroed();
+        for cpu in (0..64).filter(|cpu| mask >> cpu & 1 == 1) {
+            libc::CPU_SET(cpu, &mut set);
+        }
+        check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)).map(drop)
+    }
+}
+
+/// Processors online.
+pub fn online_cpus() -> u32 {
+    // SAFETY: no pointers.
+    u32::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).unwrap_or(1).max(1)
+}
+
+fn uname() -> Option<libc::utsname> {
+    // SAFETY: utsname is plain data; the kernel fills it.
+    unsafe {
+        let mut name: libc::utsname = mem::zeroed();
+        check(libc::uname(&raw mut name)).ok()?;
+        Some(name)
+    }
+}
+
+fn field(text: &[libc::c_char]) -> String {
+    // SAFETY: uname ends every field with a NUL within it.
+    unsafe { CStr::from_ptr(text.as_ptr()) }.to_string_lossy().into_owned()
+}
+
+/// The machine's name.
+pub fn hostname() -> String {
+    uname().map_or_else(String::new, |name| field(&name.nodename))
+}
+
+/// The kernel's release.
+pub fn release() -> String {
+    uname().map_or_else(String::new, |name| field(&name.release))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_and_groups() {
+        assert_eq!(user("root").unwrap(), Some(0));
+        assert_eq!(group("root").unwrap(), Some(0));
+        assert_eq!(user("no-such-user-here").unwrap(), None);
+        assert_eq!(group("no-such-group-here").unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_machine_says() {
+        assert!(!hostname().is_empty() && !release().is_empty());
+        assert!(online_cpus() >= 1);
+        assert!(nofile().is_some_and(|(soft, hard)| soft <= hard));
+        assert_ne!(random(), random());
+    }
+}

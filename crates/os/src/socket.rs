@@ -1,0 +1,173 @@
+//! Sockets: making, naming, connecting, accepting. All are non-blocking and closed on exec.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use crate::addr::{Raw, SockAddr};
+use crate::{check, check_len};
+
+const FLAGS: libc::c_int = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+
+fn make(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers; a descriptor that is returned is ours alone.
+    unsafe { check(libc::socket(family, kind | FLAGS, protocol)).map(|fd| OwnedFd::from_raw_fd(fd)) }
+}
+
+/// A stream socket of the family of `address`.
+pub fn stream(address: &SockAddr) -> io::Result<OwnedFd> {
+    make(address.family(), libc::SOCK_STREAM, 0)
+}
+
+/// The same with MPTCP (RFC 8684).
+pub fn stream_multipath(address: &SockAddr) -> io::Result<OwnedFd> {
+    make(address.family(), libc::SOCK_STREAM, libc::IPPROTO_MPTCP)
+}
+
+/// A datagram socket of the family of `address`.
+pub fn datagram(address: &SockAddr) -> io::Result<OwnedFd> {
+    make(address.family(), libc::SOCK_DGRAM, 0)
+}
+
+/// bind(2).
+pub fn bind(socket: impl AsFd, address: &SockAddr) -> io::Result<()> {
+    let raw = address.raw();
+    // SAFETY: pointer and length describe `raw`, which lives through the call.
+    unsafe { check(libc::bind(socket.as_fd().as_raw_fd(), raw.ptr(), raw.length)).map(drop) }
+}
+
+/// listen(2).
+pub fn listen(socket: impl AsFd, backlog: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    unsafe { check(libc::listen(socket.as_fd().as_raw_fd(), backlog)).map(drop) }
+}
+
+/// What connect(2) answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connect {
+    /// Connected at once.
+    Done,
+    /// Under way; the socket becomes writable when it is decided.
+    InProgress,
+}
+
+/// connect(2).
+pub fn connect(socket: impl AsFd, address: &SockAddr) -> io::Result<Connect> {
+    let raw = address.raw();
+    // SAFETY: pointer and length describe `raw`, which lives through the call.
+    match unsafe { check(libc::connect(socket.as_fd().as_raw_fd(), raw.ptr(), raw.length)) } {
+        Ok(_) => Ok(Connect::Done),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(Connect::InProgress),
+        Err(error) => Err(error),
+    }
+}
+
+/// accept4(2): a new connection and its peer.
+pub fn accept(socket: impl AsFd) -> io::Result<(OwnedFd, SockAddr)> {
+    let mut raw = Raw::empty();
+    let mut length = raw.length;
+    // SAFETY: pointer and length describe `raw`; the descriptor that is returned is ours alone.
+    let accepted = unsafe {
+        check(libc::accept4(socket.as_fd().as_raw_fd(), raw.ptr_mut(), &raw mut length, FLAGS))
+            .map(|fd| OwnedFd::from_raw_fd(fd))?
+    };
+    raw.length = length;
+    Ok((accepted, raw.value()))
+}
+
+type NameCall = unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
+
+fn name(socket: impl AsFd, call: NameCall) -> io::Result<SockAddr> {
+    let mut raw = Raw::empty();
+    let mut length = raw.length;
+    // SAFETY: pointer and length describe `raw`.
+    unsafe { check(call(socket.as_fd().as_raw_fd(), raw.ptr_mut(), &raw mut length))? };
+    raw.length = length;
+    Ok(raw.value())
+}
+
+/// getsockname(2).
+pub fn local_addr(socket: impl AsFd) -> io::Result<SockAddr> {
+    name(socket, libc::getsockname)
+}
+
+/// getpeername(2).
+pub fn peer_addr(socket: impl AsFd) -> io::Result<SockAddr> {
+    name(socket, libc::getpeername)
+}
+
+/// The socket's pending error (`SO_ERROR`), which asking clears.
+pub fn take_error(socket: impl AsFd) -> io::Result<()> {
+    match crate::options::number(socket, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// shutdown(2) of the sending direction.
+pub fn shutdown_write(socket: impl AsFd) -> io::Result<()> {
+    // SAFETY: no pointers.
+    unsafe { check(libc::shutdown(socket.as_fd().as_raw_fd(), libc::SHUT_WR)).map(drop) }
+}
+
+/// recv(2) with `flags`.
+fn receive(socket: impl AsFd, buffer: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
+    // SAFETY: pointer and length describe `buffer`.
+    unsafe { check_len(libc::recv(socket.as_fd().as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags)) }
+}
+
+/// recv(2).
+pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    receive(socket, buffer, 0)
+}
+
+/// recv(2) without taking the bytes (`MSG_PEEK`).
+pub fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    receive(socket, buffer, libc::MSG_PEEK)
+}
+
+/// send(2); a peer that is gone is an error, never a signal.
+pub fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: pointer and length describe `bytes`.
+    unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback() -> SockAddr {
+        SockAddr::Inet("127.0.0.1:0".parse().unwrap())
+    }
+
+    #[test]
+    fn a_connection_and_its_names() {
+        let listener = stream(&loopback()).unwrap();
+        bind(&listener, &loopback()).unwrap();
+        listen(&listener, 8).unwrap();
+        let at = local_addr(&listener).unwrap();
+        assert_eq!(accept(&listener).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let client = stream(&at).unwrap();
+        connect(&client, &at).unwrap();
+        let (server, peer) = loop {
+            if let Ok(accepted) = accept(&listener) {
+                break accepted;
+            }
+        };
+        assert_eq!(peer, local_addr(&client).unwrap());
+        assert_eq!(peer_addr(&client).unwrap(), at);
+        take_error(&client).unwrap();
+        assert_eq!(send(&client, b"hello").unwrap(), 5);
+        let mut buffer = [0; 8];
+        while peek(&server, &mut buffer).is_err() {}
+        assert_eq!((recv(&server, &mut buffer).unwrap(), &buffer[..5]), (5, &b"hello"[..]));
+        shutdown_write(&client).unwrap();
+        while recv(&server, &mut buffer).is_err() {}
+        drop(server);
+        drop(listener);
+        let refused = stream(&at).unwrap();
+        match connect(&refused, &at) {
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
+            Ok(_) => assert!(take_error(&refused).is_err()),
+        }
+    }
+}
