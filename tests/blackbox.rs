@@ -8,12 +8,17 @@
 )]
 
 mod blackbox {
+    mod access;
     mod command_line;
+    mod content;
+    mod geo;
+    mod limit_conn;
     mod listen;
     mod load;
     mod log;
     mod map;
     mod proxy;
+    mod proxy_protocol;
     mod proxy_ssl;
     mod resolver;
     mod server_name;
@@ -21,6 +26,7 @@ mod blackbox {
     mod ssl;
     mod ssl_preread;
     mod udp;
+    mod upstream;
 }
 
 /// The program under test.

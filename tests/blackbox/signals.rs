@@ -86,13 +86,13 @@ fn hup_brings_a_new_config() {
 #[test]
 fn hup_leaves_sessions_as_they_are() {
     let up = TcpBackend::echo();
-    let old = format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}");
+    let old = format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}\nserver {{ listen 127.0.0.1:%which; access_log off; return old; }}");
     let mut gw = gateway(&old).with("up", up.addr()).start();
     let mut client = gw.connect("in");
     client.send("before");
     client.recv(6);
-    gw.reload("server { listen 127.0.0.1:%in; return new; }");
-    testkit::poll("the new answer", || (gw.ask("in", "") == "new").then_some(()));
+    gw.reload("server { listen 127.0.0.1:%which; return new; }");
+    testkit::poll("the new answer", || (gw.ask("which", "") == "new").then_some(()));
     client.send("after");
     assert_eq!(client.recv(5), b"after");
     drop(client);
