@@ -1,1 +1,46 @@
-//! tls
+//! TLS behind one API: contexts, sessions, certificates, errors worded as nginx users know them.
+//!
+//! Two libraries can stand behind it, chosen by a cargo feature: AWS-LC (`aws-lc`, the default) and the
+//! system's OpenSSL 3 (`openssl`). What differs between them stands in `backend`; so does all unsafe code.
+//! The crate knows no configuration and opens no socket: a [`Stream`] sits on a non-blocking one it is given.
+
+mod backend;
+mod cache;
+mod certificate;
+mod ciphers;
+mod client;
+mod conf_command;
+mod connection;
+mod error;
+mod error_text;
+mod hello;
+mod identity;
+mod info;
+mod library;
+mod name_match;
+mod names;
+mod pem;
+mod security_level;
+mod server;
+mod settings;
+mod stream;
+mod tickets;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::SharedSessionCache;
+pub use certificate::PeerCertificate;
+pub use client::{ClientContext, ConnectOptions};
+pub use error::{HandshakeError, StreamError, TlsError, Warning};
+pub use error_text::{CERT_CB_ERROR, LibraryErrors, error_queue_text};
+pub use identity::Identity;
+pub use info::LocalCertificate;
+pub use library::{open_failure, sni_supported, version_text};
+pub use openssl::ssl::SslSession as Session;
+pub use server::ServerContext;
+pub use settings::{ClientSettings, ClientVerify, KeyPair, Pem, Protocols, ServerSettings, SessionCache};
+pub use stream::{Choice, Chooser, Shutdown, Status, Stream, Transfer};
+pub use tickets::TicketKey;
+pub use verify::VerifyResult;

@@ -1,0 +1,219 @@
+//! The part of the backend that is AWS-LC's own.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+use foreign_types::ForeignTypeRef;
+use openssl::error::ErrorStack;
+use openssl::ssl::{Error, SslContextBuilder, SslRef, SslStream};
+use openssl::x509::X509Ref;
+
+use super::{check, on_ticket};
+use crate::connection::{Connection, Phase};
+use crate::hello::ClientHello;
+
+pub(super) use aws_lc_sys as sys;
+
+/// RFC 2253 without escaping of bytes beyond ASCII.
+pub(super) const NAME_FLAGS: std::ffi::c_ulong =
+    (sys::XN_FLAG_RFC2253 & !sys::ASN1_STRFLGS_ESC_MSB) as std::ffi::c_ulong;
+
+pub(crate) fn version_text() -> String {
+    let version = sys::AWSLC_VERSION_NUMBER_STRING;
+    format!("AWS-LC {}", CStr::from_bytes_until_nul(version).unwrap_or_default().to_string_lossy())
+}
+
+/// Lets [`Connection::on_hello`] decide on each ClientHello.
+pub(crate) fn install_hello_callback(builder: &mut SslContextBuilder) {
+    // SAFETY: a valid context, and a callback of the documented type.
+    unsafe { sys::SSL_CTX_set_select_certificate_cb(builder.as_ptr(), Some(on_hello)) };
+}
+
+/// # Safety
+/// To be called by the library only.
+unsafe extern "C" fn on_hello(hello: *const sys::SSL_CLIENT_HELLO) -> sys::ssl_select_cert_result_t {
+    // SAFETY: the library passes a ClientHello that is valid for the call, its slices included, and whose connection
+    // nobody else borrows meanwhile.
+    let (ssl, hello) = unsafe {
+        let raw = &*hello;
+        let extension = |kind: u16| {
+            let (mut data, mut length) = (ptr::null(), 0);
+            let found = sys::SSL_early_callback_ctx_extension_get(hello, kind, &raw mut data, &raw mut length);
+            (found == 1).then(|| bytes(data, length))
+        };
+        let seen = ClientHello {
+            legacy_version: raw.version,
+            ciphers: bytes(raw.cipher_suites, raw.cipher_suites_len),
+            server_name: extension(0),
+            supported_versions: extension(43),
+            groups: extension(10),
+            sigalgs: extension(13),
+            alpn: extension(16),
+        };
+        (SslRef::from_ptr_mut(raw.ssl), seen)
+    };
+    match Connection::of_mut(ssl).map(|connection| connection.on_hello(&hello)) {
+        Some(Phase::Waiting | Phase::Choosing) => sys::ssl_select_cert_result_t_ssl_select_cert_retry,
+        Some(Phase::Chosen) => sys::ssl_select_cert_result_t_ssl_select_cert_success,
+        None => sys::ssl_select_cert_result_t_ssl_select_cert_error,
+    }
+}
+
+/// # Safety
+/// `data` must be valid for `length` bytes, or null.
+unsafe fn bytes<'a>(data: *const u8, length: usize) -> &'a [u8] {
+    if data.is_null() || length == 0 {
+        return &[];
+    }
+    // SAFETY: the caller vouches for it.
+    unsafe { std::slice::from_raw_parts(data, length) }
+}
+
+/// Whether the handshake stopped for the choice of a server.
+pub(crate) fn is_paused(error: &Error) -> bool {
+    error.code().as_raw() == sys::SSL_ERROR_PENDING_CERTIFICATE
+}
+
+/// Ends a paused handshake with an alert; a full socket loses it.
+pub(crate) fn abort<S: std::io::Read + std::io::Write>(stream: &mut SslStream<S>, alert: u8) {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_send_fatal_alert(stream.ssl().as_ptr(), alert) };
+    drop(ErrorStack::get());
+}
+
+/// Reads from the socket take as much as there is, not one record's header at a time.
+pub(crate) fn set_read_ahead(builder: &mut SslContextBuilder) {
+    builder.set_read_ahead(true);
+}
+
+/// Nothing to do: the library neither compresses nor renegotiates, and the stream takes a lost close_notify for one.
+pub(crate) fn set_defaults(_: &mut SslContextBuilder) {}
+
+/// Replaces the options of a connection.
+pub(crate) fn set_options(ssl: &mut SslRef, options: u64) {
+    let options = options as u32;
+    // SAFETY: a live connection.
+    unsafe {
+        sys::SSL_clear_options(ssl.as_ptr(), !options);
+        sys::SSL_set_options(ssl.as_ptr(), options);
+    }
+}
+
+pub(crate) fn set_verify_depth(ssl: &mut SslRef, depth: c_int) {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_set_verify_depth(ssl.as_ptr(), depth) };
+}
+
+pub(crate) fn set_groups(ssl: &mut SslRef, groups: &CStr) -> Result<(), ErrorStack> {
+    // SAFETY: a live connection and a C string.
+    check(unsafe { sys::SSL_set1_groups_list(ssl.as_ptr(), groups.as_ptr()) })
+}
+
+pub(crate) fn set_sigalgs(ssl: &mut SslRef, list: &CStr) -> Result<(), ErrorStack> {
+    // SAFETY: a live connection and a C string.
+    check(unsafe { sys::SSL_set1_sigalgs_list(ssl.as_ptr(), list.as_ptr()) })
+}
+
+/// Signature algorithms accepted of the peer only.
+pub(crate) fn set_peer_sigalgs(ssl: &mut SslRef, numbers: &[u16]) -> Result<(), ErrorStack> {
+    // SAFETY: a live connection; the slice's length is passed along.
+    check(unsafe { sys::SSL_set_verify_algorithm_prefs(ssl.as_ptr(), numbers.as_ptr(), numbers.len()) })
+}
+
+/// TLS 1.3 suites of a context.
+pub(crate) fn set_ciphersuites(builder: &mut SslContextBuilder, list: &CStr) -> Result<(), ErrorStack> {
+    // SAFETY: a valid context and a C string.
+    check(unsafe { sys::SSL_CTX_set_ciphersuites(builder.as_ptr(), list.as_ptr()) })
+}
+
+pub(crate) fn set_num_tickets(builder: &mut SslContextBuilder, tickets: usize) {
+    // SAFETY: a valid context.
+    unsafe { sys::SSL_CTX_set_num_tickets(builder.as_ptr(), tickets) };
+}
+
+/// Adds to the chain of the context's current certificate.
+pub(crate) fn add_chain(builder: &mut SslContextBuilder, certificate: &X509Ref) -> Result<(), ErrorStack> {
+    // SAFETY: valid for the call; the library takes its own reference.
+    check(unsafe { sys::SSL_CTX_add1_chain_cert(builder.as_ptr(), certificate.as_ptr()) })
+}
+
+/// Adds to the chain of the connection's current certificate.
+pub(crate) fn add_connection_chain(ssl: &mut SslRef, certificate: &X509Ref) -> Result<(), ErrorStack> {
+    // SAFETY: as above.
+    check(unsafe { sys::SSL_add1_chain_cert(ssl.as_ptr(), certificate.as_ptr()) })
+}
+
+/// Forgets the chain of the connection's current certificate.
+pub(crate) fn clear_connection_chain(ssl: &mut SslRef) {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_clear_chain_certs(ssl.as_ptr()) };
+}
+
+pub(super) fn set_timeout(builder: &mut SslContextBuilder, seconds: u32) {
+    // SAFETY: a valid context.
+    unsafe {
+        sys::SSL_CTX_set_timeout(builder.as_ptr(), seconds);
+        // tickets of TLS 1.3 have a lifetime of their own here
+        sys::SSL_CTX_set_session_psk_dhe_timeout(builder.as_ptr(), seconds);
+    }
+}
+
+/// Tickets are made and read with the keys of the connection.
+pub(crate) fn install_ticket_callback(builder: &mut SslContextBuilder) {
+    // SAFETY: a valid context, and a callback of the documented type.
+    unsafe { sys::SSL_CTX_set_tlsext_ticket_key_cb(builder.as_ptr(), Some(on_ticket)) };
+}
+
+/// # Safety
+/// The context must be valid.
+pub(super) unsafe fn init_hmac(hmac: *mut sys::HMAC_CTX, key: &[u8]) -> bool {
+    // SAFETY: the caller vouches for the context; the key's length is passed along.
+    unsafe {
+        sys::HMAC_Init_ex(hmac, key.as_ptr().cast::<c_void>(), key.len(), sys::EVP_sha256(), ptr::null_mut()) == 1
+    }
+}
+
+/// The short name of the group the keys were agreed in.
+pub(crate) fn group(ssl: &SslRef) -> Option<String> {
+    // SAFETY: a live connection.
+    let number = unsafe { sys::SSL_get_group_id(ssl.as_ptr()) };
+    if number == 0 {
+        return None;
+    }
+    Some(crate::names::group(number).map_or_else(|| format!("0x{number:04x}"), str::to_owned))
+}
+
+/// The response stapled on this connection.
+pub(crate) fn staple(ssl: &mut SslRef, response: &[u8]) {
+    // SAFETY: a live connection; the library copies the bytes.
+    unsafe { sys::SSL_set_ocsp_response(ssl.as_ptr(), response.as_ptr(), response.len()) };
+}
+
+/// Nothing to do: responses are set per connection.
+pub(crate) fn install_staple_callback(_: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    Ok(())
+}
+
+/// Nothing to do: there are no security levels.
+pub(crate) fn allow_legacy(_: &mut SslRef) {}
+
+/// Nothing to do: there are no security levels.
+pub(crate) fn allow_legacy_context(_: &mut SslContextBuilder) {}
+
+/// The lowest and highest version a context allows.
+pub(crate) type VersionRange = (u16, u16);
+
+pub(crate) fn version_range(builder: &mut SslContextBuilder) -> VersionRange {
+    // SAFETY: a valid context.
+    unsafe {
+        (sys::SSL_CTX_get_min_proto_version(builder.as_ptr()), sys::SSL_CTX_get_max_proto_version(builder.as_ptr()))
+    }
+}
+
+pub(crate) fn set_version_range(ssl: &mut SslRef, (lowest, highest): VersionRange) -> Result<(), ErrorStack> {
+    // SAFETY: a live connection.
+    unsafe {
+        check(sys::SSL_set_min_proto_version(ssl.as_ptr(), lowest))?;
+        check(sys::SSL_set_max_proto_version(ssl.as_ptr(), highest))
+    }
+}

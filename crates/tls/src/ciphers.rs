@@ -1,0 +1,119 @@
+//! Cipher strings in OpenSSL's syntax. AWS-LC knows fewer ciphers and no security levels: what it cannot do is
+//! taken out here, and told.
+
+use openssl::ssl::SslContextBuilder;
+
+use crate::error::{TlsError, Warning};
+use crate::error_text::LibraryErrors;
+
+/// The `@SECLEVEL=n` of a cipher string, if any.
+pub(crate) fn security_level(list: &str) -> Option<u32> {
+    tokens(list).find_map(|token| token.split_once("@SECLEVEL=")?.1.parse().ok())
+}
+
+fn tokens(list: &str) -> impl Iterator<Item = &str> {
+    list.split([':', ',', ';', ' ']).filter(|token| !token.is_empty())
+}
+
+/// Sets the ciphers of TLS 1.2 and older.
+pub(crate) fn set(builder: &mut SslContextBuilder, list: &str, warnings: &mut Vec<Warning>) -> Result<(), TlsError> {
+    let usable = usable(list, warnings);
+    builder.set_cipher_list(&usable).map_err(|stack| {
+        let what = format!("SSL_CTX_set_cipher_list(\"{list}\")");
+        let mut errors = LibraryErrors::from(&stack);
+        if errors.is_empty() {
+            errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
+        }
+        TlsError::failed(&what, &errors)
+    })
+}
+
+#[cfg(not(feature = "aws-lc"))]
+fn usable(list: &str, _: &mut Vec<Warning>) -> String {
+    list.to_owned()
+}
+
+#[cfg(feature = "aws-lc")]
+fn usable(list: &str, warnings: &mut Vec<Warning>) -> String {
+    let mut kept = Vec::new();
+    let mut unknown = Vec::new();
+    for token in tokens(list) {
+        let token = token.split("@SECLEVEL=").next().unwrap_or_default();
+        if token.is_empty() {
+            continue;
+        }
+        kept.push(token);
+        // what is only excluded or moved may be absent; TLS 1.3 suites have a list of their own
+        let is_added = !token.starts_with(['!', '-', '+', '@']) && !token.starts_with("TLS_");
+        if is_added && !is_known(token) {
+            unknown.push(token);
+        }
+    }
+    if !unknown.is_empty() && unknown.len() < kept.len() {
+        let unknown = unknown.join(":");
+        warnings.push(Warning(format!("ciphers \"{unknown}\" are not supported by AWS-LC, ignored")));
+    }
+    kept.join(":")
+}
+
+#[cfg(feature = "aws-lc")]
+fn is_known(token: &str) -> bool {
+    use openssl::ssl::{SslContext, SslMethod};
+
+    let known = SslContext::builder(SslMethod::tls()).and_then(|mut scratch| scratch.set_cipher_list(token)).is_ok();
+    drop(openssl::error::ErrorStack::get());
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::ssl::{SslContext, SslMethod};
+
+    use super::*;
+
+    fn try_list(list: &str) -> (Result<(), TlsError>, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        let mut builder = SslContext::builder(SslMethod::tls()).unwrap();
+        (set(&mut builder, list, &mut warnings), warnings)
+    }
+
+    #[test]
+    fn usual_lists_pass_without_a_word() {
+        for list in [
+            "HIGH:!aNULL:!MD5",
+            "DEFAULT",
+            "ECDHE-RSA-AES128-GCM-SHA256:@STRENGTH",
+            "HIGH:@SECLEVEL=0",
+            "DEFAULT@SECLEVEL=1",
+        ] {
+            let (result, warnings) = try_list(list);
+            assert_eq!((result, warnings), (Ok(()), vec![]), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_any_known_cipher_fails_as_in_nginx() {
+        assert_eq!(
+            try_list("foo").0.unwrap_err().to_string(),
+            "SSL_CTX_set_cipher_list(\"foo\") failed (SSL: error:0A0000B9:SSL routines::no cipher match)"
+        );
+    }
+
+    #[cfg(feature = "aws-lc")]
+    #[test]
+    fn ciphers_that_are_left_out_are_told() {
+        let (result, warnings) = try_list("DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:!foo");
+        assert!(result.is_ok());
+        assert_eq!(
+            warnings[0].to_string(),
+            "ciphers \"DHE-RSA-AES128-GCM-SHA256\" are not supported by AWS-LC, ignored"
+        );
+    }
+
+    #[test]
+    fn levels_are_found() {
+        assert_eq!(security_level("HIGH:!aNULL@SECLEVEL=3"), Some(3));
+        assert_eq!(security_level("@SECLEVEL=0:ALL"), Some(0));
+        assert_eq!(security_level("HIGH"), None);
+    }
+}

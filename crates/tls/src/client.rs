@@ -1,0 +1,106 @@
+//! Client contexts, for connections to upstreams. Never fails a handshake for the peer's certificate: the caller
+//! asks for the verdict after it.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionCacheMode};
+
+use crate::backend;
+use crate::ciphers;
+use crate::conf_command::{self, Lists};
+use crate::connection::Connection;
+use crate::error::{TlsError, Warning};
+use crate::identity::Identity;
+use crate::server::{new_builder, trust_more};
+use crate::settings::ClientSettings;
+
+/// The TLS of a `proxy_ssl on` block.
+pub struct ClientContext {
+    context: SslContext,
+    lists: Lists,
+    verify_depth: c_int,
+}
+
+impl std::fmt::Debug for ClientContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientContext").finish_non_exhaustive()
+    }
+}
+
+/// What differs from one upstream connection to the next.
+#[derive(Default)]
+pub struct ConnectOptions<'a> {
+    /// The name to send (`proxy_ssl_server_name on`); never an IP address.
+    pub server_name: Option<&'a str>,
+    /// Protocols to offer; empty and overlong names are left out.
+    pub alpn: &'a [&'a [u8]],
+    /// A session of an earlier connection to the same peer.
+    pub session: Option<&'a SslSession>,
+    /// The certificate to show instead of the context's.
+    pub identity: Option<&'a Identity>,
+}
+
+impl ClientContext {
+    /// Builds a context; the warnings are for the error log, at level warn.
+    pub fn build(settings: &ClientSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
+        let mut warnings = Vec::new();
+        let mut builder = new_builder(settings.protocols, &mut warnings)?;
+        if settings.protocols.has_legacy() && ciphers::security_level(&settings.ciphers).is_none() {
+            backend::allow_legacy_context(&mut builder);
+        }
+        if let Some(pair) = &settings.certificate {
+            Identity::load(pair, &settings.passphrases)?.use_in_context(&mut builder)?;
+        }
+        ciphers::set(&mut builder, &settings.ciphers, &mut warnings)?;
+        if settings.verify {
+            trust_more(builder.cert_store_mut(), settings.trusted_ca.as_ref(), settings.crl.as_ref())?;
+        }
+        if settings.session_reuse {
+            builder.set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+            builder.set_new_session_callback(|ssl, session| {
+                if let Some(connection) = Connection::of_mut(ssl) {
+                    connection.session = Some(session);
+                }
+            });
+        }
+        let mut lists = Lists::default();
+        for (name, value) in &settings.conf_commands {
+            conf_command::run(&mut builder, &mut lists, false, (name, value))?;
+        }
+        let context = Self {
+            context: builder.build(),
+            lists,
+            verify_depth: c_int::try_from(settings.verify_depth).unwrap_or(c_int::MAX),
+        };
+        Ok((Arc::new(context), warnings))
+    }
+
+    pub(crate) fn connection(&self, options: &ConnectOptions<'_>) -> Result<Ssl, TlsError> {
+        let mut ssl = Ssl::new(&self.context)?;
+        Connection::default().attach(&mut ssl)?;
+        ssl.set_connect_state();
+        backend::set_verify_depth(&mut ssl, self.verify_depth);
+        self.lists.apply(&mut ssl)?;
+        if let Some(name) = options.server_name {
+            ssl.set_hostname(name)?;
+        }
+        let mut protocols = Vec::new();
+        for name in options.alpn {
+            if let Some(length) = u8::try_from(name.len()).ok().filter(|length| *length > 0) {
+                protocols.push(length);
+                protocols.extend_from_slice(name);
+            }
+        }
+        if !protocols.is_empty() {
+            ssl.set_alpn_protos(&protocols)?;
+        }
+        if let Some(identity) = options.identity {
+            identity.use_in_connection(&mut ssl)?;
+        }
+        if let Some(session) = options.session {
+            backend::set_session(&mut ssl, session)?;
+        }
+        Ok(ssl)
+    }
+}

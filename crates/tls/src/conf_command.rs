@@ -1,0 +1,82 @@
+//! `ssl_conf_command` and `proxy_ssl_conf_command`. OpenSSL executes them itself but for the lists that are set per
+//! connection; for AWS-LC the usual ones are carried out here, and any other is refused.
+
+use std::ffi::CString;
+
+use openssl::ssl::{Ssl, SslContextBuilder};
+
+use crate::backend;
+use crate::error::TlsError;
+use crate::error_text::LibraryErrors;
+
+#[cfg(feature = "aws-lc")]
+mod emulation;
+
+/// Lists that cannot be taken back once set, and so are set on each connection after its server is chosen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lists {
+    pub(crate) groups: Option<CString>,
+    #[cfg(feature = "aws-lc")]
+    pub(crate) sigalgs: Option<CString>,
+    #[cfg(feature = "aws-lc")]
+    pub(crate) peer_sigalgs: Option<Vec<u16>>,
+}
+
+impl Lists {
+    pub(crate) fn apply(&self, ssl: &mut openssl::ssl::SslRef) -> Result<(), openssl::error::ErrorStack> {
+        if let Some(groups) = &self.groups {
+            backend::set_groups(ssl, groups)?;
+        }
+        #[cfg(feature = "aws-lc")]
+        {
+            if let Some(list) = &self.sigalgs {
+                backend::set_sigalgs(ssl, list)?;
+            }
+            if let Some(numbers) = &self.peer_sigalgs {
+                backend::set_peer_sigalgs(ssl, numbers)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `SSL_CONF_cmd("NAME", "VALUE")`
+fn what(name: &str, value: &str) -> String {
+    format!("SSL_CONF_cmd(\"{name}\", \"{value}\")")
+}
+
+fn bad_value(name: &str, value: &str) -> LibraryErrors {
+    LibraryErrors::single(0x0A00_0180, "SSL routines", "bad value", &format!("cmd={name}, value={value}"))
+}
+
+/// Carries out one command.
+pub(crate) fn run(
+    builder: &mut SslContextBuilder,
+    lists: &mut Lists,
+    is_server: bool,
+    (name, value): (&str, &str),
+) -> Result<(), TlsError> {
+    if matches!(name.to_ascii_lowercase().as_str(), "groups" | "curves") {
+        lists.groups =
+            Some(groups(value).ok_or_else(|| TlsError::failed(&what(name, value), &bad_value(name, value)))?);
+        return Ok(());
+    }
+    #[cfg(feature = "aws-lc")]
+    return emulation::run(builder, lists, is_server, (name, value));
+    #[cfg(not(feature = "aws-lc"))]
+    backend::conf_command(builder, is_server, name, value)
+}
+
+/// A list of groups the library knows; `None` if it does not.
+pub(crate) fn groups(list: &str) -> Option<CString> {
+    let list = backend::c_text(list)?;
+    on_scratch(|ssl| backend::set_groups(ssl, &list))?;
+    Some(list)
+}
+
+fn on_scratch<T>(set: impl FnOnce(&mut Ssl) -> Result<T, openssl::error::ErrorStack>) -> Option<T> {
+    let context = openssl::ssl::SslContext::builder(openssl::ssl::SslMethod::tls()).ok()?.build();
+    let result = Ssl::new(&context).and_then(|mut ssl| set(&mut ssl));
+    drop(openssl::error::ErrorStack::get());
+    result.ok()
+}

@@ -1,0 +1,188 @@
+//! The configuration commands that AWS-LC can follow. Names are OpenSSL's, in any case; what is known there but not
+//! possible here is refused with the remedy, never ignored.
+
+use openssl::ssl::{SslContextBuilder, SslOptions, SslVersion};
+
+use super::{Lists, bad_value, on_scratch, what};
+use crate::backend;
+use crate::error::TlsError;
+use crate::error_text::LibraryErrors;
+
+const NOT_HERE: &[&str] = &[
+    "certificate",
+    "chaincafile",
+    "chaincapath",
+    "clientcafile",
+    "clientcapath",
+    "dhparameters",
+    "ecdhparameters",
+    "encryptthenmac",
+    "antireplay",
+    "privatekey",
+    "recordpadding",
+    "requestcafile",
+    "requestcapath",
+    "serverinfofile",
+    "verifycafile",
+    "verifycapath",
+    "verifymode",
+    "ignoreunexpectedeof",
+];
+
+const SIGALGS: &[(&str, u16)] = &[
+    ("rsa+sha1", 0x0201),
+    ("rsa+sha256", 0x0401),
+    ("rsa+sha384", 0x0501),
+    ("rsa+sha512", 0x0601),
+    ("ecdsa+sha1", 0x0203),
+    ("ecdsa+sha256", 0x0403),
+    ("ecdsa+sha384", 0x0503),
+    ("ecdsa+sha512", 0x0603),
+    ("rsa-pss+sha256", 0x0804),
+    ("rsa-pss+sha384", 0x0805),
+    ("rsa-pss+sha512", 0x0806),
+    ("pss+sha256", 0x0804),
+    ("pss+sha384", 0x0805),
+    ("pss+sha512", 0x0806),
+    ("ed25519", 0x0807),
+    ("rsa_pkcs1_sha1", 0x0201),
+    ("rsa_pkcs1_sha256", 0x0401),
+    ("rsa_pkcs1_sha384", 0x0501),
+    ("rsa_pkcs1_sha512", 0x0601),
+    ("ecdsa_sha1", 0x0203),
+    ("ecdsa_secp256r1_sha256", 0x0403),
+    ("ecdsa_secp384r1_sha384", 0x0503),
+    ("ecdsa_secp521r1_sha512", 0x0603),
+    ("rsa_pss_rsae_sha256", 0x0804),
+    ("rsa_pss_rsae_sha384", 0x0805),
+    ("rsa_pss_rsae_sha512", 0x0806),
+];
+
+pub(super) fn run(
+    builder: &mut SslContextBuilder,
+    lists: &mut Lists,
+    is_server: bool,
+    (name, value): (&str, &str),
+) -> Result<(), TlsError> {
+    let command = name.to_ascii_lowercase();
+    let done = match command.as_str() {
+        "ciphersuites" => return ciphersuites(builder, name, value),
+        "cipherstring" => crate::ciphers::set(builder, value, &mut Vec::new()).ok(),
+        "minprotocol" => version(value).and_then(|version| builder.set_min_proto_version(version).ok()),
+        "maxprotocol" => version(value).and_then(|version| builder.set_max_proto_version(version).ok()),
+        "protocol" => each_signed(value, |word, on| protocol(builder, word, on)),
+        "options" => each_signed(value, |word, on| option(builder, word, on)),
+        "signaturealgorithms" => signature_algorithms(lists, value),
+        "clientsignaturealgorithms" if is_server => peer_signature_algorithms(lists, value),
+        "numtickets" => value.parse().ok().map(|tickets| backend::set_num_tickets(builder, tickets)),
+        other if NOT_HERE.contains(&other) => {
+            return Err(TlsError(format!(
+                "{} is not supported with AWS-LC, use the build with OpenSSL",
+                what(name, value)
+            )));
+        }
+        _ => {
+            let unknown =
+                LibraryErrors::single(0x0A00_0182, "SSL routines", "unknown cmd name", &format!("cmd={name}"));
+            return Err(TlsError::failed(&what(name, value), &unknown));
+        }
+    };
+    done.ok_or_else(|| {
+        drop(LibraryErrors::take());
+        TlsError::failed(&what(name, value), &bad_value(name, value))
+    })
+}
+
+fn ciphersuites(builder: &mut SslContextBuilder, name: &str, value: &str) -> Result<(), TlsError> {
+    let set = backend::c_text(value).is_some_and(|list| backend::set_ciphersuites(builder, &list).is_ok());
+    if set {
+        return Ok(());
+    }
+    let errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
+    Err(TlsError::failed(&what(name, value), &errors.and(bad_value(name, value))))
+}
+
+/// `None` for an unknown name; the inner `None` stands for the library's own bound.
+fn version(value: &str) -> Option<Option<SslVersion>> {
+    Some(match value {
+        "None" => None,
+        "TLSv1" => Some(SslVersion::TLS1),
+        "TLSv1.1" => Some(SslVersion::TLS1_1),
+        "TLSv1.2" => Some(SslVersion::TLS1_2),
+        "TLSv1.3" => Some(SslVersion::TLS1_3),
+        _ => return None,
+    })
+}
+
+/// Runs over `A,-B,+C`: each word, and whether it is to be on.
+fn each_signed(value: &str, mut apply: impl FnMut(&str, bool) -> Option<()>) -> Option<()> {
+    value.split(',').try_for_each(|word| {
+        let word = word.trim();
+        match word.strip_prefix('-') {
+            Some(word) => apply(word, false),
+            None => apply(word.strip_prefix('+').unwrap_or(word), true),
+        }
+    })
+}
+
+fn protocol(builder: &mut SslContextBuilder, word: &str, on: bool) -> Option<()> {
+    let all = SslOptions::NO_TLSV1 | SslOptions::NO_TLSV1_1 | SslOptions::NO_TLSV1_2 | SslOptions::NO_TLSV1_3;
+    let bits = match word.to_ascii_lowercase().as_str() {
+        "all" => all,
+        "tlsv1" => SslOptions::NO_TLSV1,
+        "tlsv1.1" => SslOptions::NO_TLSV1_1,
+        "tlsv1.2" => SslOptions::NO_TLSV1_2,
+        "tlsv1.3" => SslOptions::NO_TLSV1_3,
+        "sslv2" | "sslv3" if !on => SslOptions::empty(),
+        _ => return None,
+    };
+    if on {
+        builder.clear_options(bits)
+    } else {
+        builder.set_options(bits)
+    };
+    Some(())
+}
+
+fn option(builder: &mut SslContextBuilder, word: &str, on: bool) -> Option<()> {
+    let (bits, set) = match word.to_ascii_lowercase().as_str() {
+        "serverpreference" => (SslOptions::CIPHER_SERVER_PREFERENCE, on),
+        "sessionticket" => (SslOptions::NO_TICKET, !on),
+        // what the library does anyhow, or does not have to be told
+        "norenegotiation" | "ecdhsingle" | "dhsingle" | "middleboxcompat" | "bugs" | "emptyfragments" if on => {
+            return Some(());
+        }
+        "compression"
+        | "unsafelegacyrenegotiation"
+        | "unsafelegacyserverconnect"
+        | "clientrenegotiation"
+        | "prioritizechacha"
+            if !on =>
+        {
+            return Some(());
+        }
+        _ => return None,
+    };
+    if set {
+        builder.set_options(bits)
+    } else {
+        builder.clear_options(bits)
+    };
+    Some(())
+}
+
+fn signature_algorithms(lists: &mut Lists, value: &str) -> Option<()> {
+    let list = backend::c_text(value)?;
+    on_scratch(|ssl| backend::set_sigalgs(ssl, &list))?;
+    lists.sigalgs = Some(list);
+    Some(())
+}
+
+fn peer_signature_algorithms(lists: &mut Lists, value: &str) -> Option<()> {
+    let number = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SIGALGS.iter().find(|row| row.0 == name).map(|row| row.1)
+    };
+    lists.peer_sigalgs = Some(value.split(':').map(number).collect::<Option<_>>()?);
+    Some(())
+}

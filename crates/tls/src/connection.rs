@@ -1,0 +1,72 @@
+//! What a connection's callbacks need, kept in the library's slot for user data on each connection.
+
+use std::sync::{Arc, OnceLock};
+
+use openssl::error::ErrorStack;
+use openssl::ex_data::Index;
+use openssl::ssl::{Ssl, SslRef, SslSession};
+
+use crate::hello::{ClientHello, Hello};
+use crate::tickets::TicketKeys;
+
+/// How far the early choice of the server has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No ClientHello yet: stop when it comes.
+    #[default]
+    Waiting,
+    /// The ClientHello is here; the stream has to choose.
+    Choosing,
+    /// Chosen: go on.
+    Chosen,
+    /// End the handshake with this alert; AWS-LC can do so without the callback.
+    #[cfg(not(feature = "aws-lc"))]
+    Abort(u8),
+}
+
+/// A connection's user data.
+#[derive(Default)]
+pub(crate) struct Connection {
+    pub(crate) phase: Phase,
+    pub(crate) hello: Hello,
+    /// Whether the ClientHello's lists are kept for variables.
+    pub(crate) capture_hello: bool,
+    pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
+    pub(crate) stapling: Option<Arc<[u8]>>,
+    /// The newest session a server gave us.
+    pub(crate) session: Option<SslSession>,
+}
+
+static INDEX: OnceLock<Index<Ssl, Connection>> = OnceLock::new();
+
+fn index() -> Result<Index<Ssl, Connection>, ErrorStack> {
+    if let Some(index) = INDEX.get() {
+        return Ok(*index);
+    }
+    let new = Ssl::new_ex_index()?;
+    Ok(*INDEX.get_or_init(|| new))
+}
+
+impl Connection {
+    pub(crate) fn attach(self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
+        ssl.set_ex_data(index()?, self);
+        Ok(())
+    }
+
+    pub(crate) fn of(ssl: &SslRef) -> Option<&Self> {
+        ssl.ex_data(*INDEX.get()?)
+    }
+
+    pub(crate) fn of_mut(ssl: &mut SslRef) -> Option<&mut Self> {
+        ssl.ex_data_mut(*INDEX.get()?)
+    }
+
+    /// Called with each ClientHello: what the handshake is to do now.
+    pub(crate) fn on_hello(&mut self, hello: &ClientHello<'_>) -> Phase {
+        if self.phase == Phase::Waiting {
+            self.hello = Hello::of(hello, self.capture_hello);
+            self.phase = Phase::Choosing;
+        }
+        self.phase
+    }
+}

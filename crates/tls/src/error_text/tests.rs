@@ -1,0 +1,35 @@
+use super::*;
+
+#[test]
+fn one_error_reads_as_with_openssl() {
+    let errors = LibraryErrors::single(0x0A00_009C, "SSL routines", "http request", "");
+    assert_eq!(errors.to_string(), "error:0A00009C:SSL routines::http request");
+    assert!(errors.is_peers_fault());
+}
+
+#[test]
+fn several_errors_are_separated_by_a_space_and_carry_data() {
+    let errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "").and(LibraryErrors::single(
+        0x0A00_0180,
+        "SSL routines",
+        "bad value",
+        "cmd=Ciphersuites, value=bar",
+    ));
+    assert_eq!(
+        errors.to_string(),
+        "error:0A0000B9:SSL routines::no cipher match error:0A000180:SSL routines::bad value:cmd=Ciphersuites, value=bar"
+    );
+    assert!(!errors.is_peers_fault());
+}
+
+#[test]
+fn an_empty_queue_is_nobodys_fault() {
+    assert!(!LibraryErrors::default().is_peers_fault());
+    assert_eq!(error_queue_text(), "");
+}
+
+#[cfg(feature = "aws-lc")]
+#[test]
+fn the_table_of_reasons_is_sorted() {
+    assert!(reasons::SSL_REASONS.is_sorted_by_key(|row| row.0));
+}

@@ -1,0 +1,153 @@
+//! A certificate, its chain and its private key, parsed once and set on contexts or single connections.
+
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{SslContextBuilder, SslRef};
+use openssl::x509::{X509, X509Crl};
+
+use crate::backend;
+use crate::error::TlsError;
+use crate::error_text::LibraryErrors;
+use crate::pem;
+use crate::settings::{KeyPair, Pem};
+
+const NO_START_LINE: (u32, &str, &str) = (0x0480_006C, "PEM routines", "no start line");
+
+/// A certificate chain with its key. May be cached and shared.
+pub struct Identity {
+    pub(crate) leaf: X509,
+    chain: Vec<X509>,
+    pub(crate) key: PKey<Private>,
+    names: (String, String),
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Parses both files of a pair; `passphrases` are tried in order on an encrypted key.
+    pub fn load(pair: &KeyPair, passphrases: &[Vec<u8>]) -> Result<Self, TlsError> {
+        let mut certificates = certificates(&pair.certificate, true)?.into_iter();
+        let Some(leaf) = certificates.next() else {
+            return Err(no_certificate(&pair.certificate));
+        };
+        let key = private_key(&pair.key, passphrases)?;
+        let identity = Self {
+            leaf,
+            chain: certificates.collect(),
+            key,
+            names: (pair.certificate.name.clone(), pair.key.name.clone()),
+        };
+        identity.check()?;
+        Ok(identity)
+    }
+
+    /// Refuses a key that is not the certificate's.
+    fn check(&self) -> Result<(), TlsError> {
+        let public = self.leaf.public_key()?;
+        if public.public_eq(&self.key) {
+            return Ok(());
+        }
+        drop(ErrorStack::get());
+        let (code, reason) = if public.id() == self.key.id() {
+            (0x0580_0074, "key values mismatch")
+        } else {
+            (0x0580_0073, "key type mismatch")
+        };
+        let what = format!("SSL_CTX_use_PrivateKey(\"{}\")", self.names.1);
+        Err(TlsError::failed(&what, &LibraryErrors::single(code, "x509 certificate routines", reason, "")))
+    }
+
+    pub(crate) fn use_in_context(&self, builder: &mut SslContextBuilder) -> Result<(), TlsError> {
+        let (certificate, key) = &self.names;
+        builder.set_certificate(&self.leaf).map_err(|e| failed("SSL_CTX_use_certificate", certificate, &e))?;
+        for issuer in &self.chain {
+            backend::add_chain(builder, issuer).map_err(|e| failed("SSL_CTX_add1_chain_cert", certificate, &e))?;
+        }
+        builder.set_private_key(&self.key).map_err(|e| failed("SSL_CTX_use_PrivateKey", key, &e))
+    }
+
+    pub(crate) fn use_in_connection(&self, ssl: &mut SslRef) -> Result<(), TlsError> {
+        let (certificate, key) = &self.names;
+        ssl.set_certificate(&self.leaf).map_err(|e| failed("SSL_use_certificate", certificate, &e))?;
+        backend::clear_connection_chain(ssl);
+        for issuer in &self.chain {
+            backend::add_connection_chain(ssl, issuer).map_err(|e| failed("SSL_add1_chain_cert", certificate, &e))?;
+        }
+        ssl.set_private_key(&self.key).map_err(|e| failed("SSL_use_PrivateKey", key, &e))
+    }
+}
+
+fn failed(function: &str, name: &str, stack: &ErrorStack) -> TlsError {
+    TlsError::failed(&format!("{function}(\"{name}\")"), &LibraryErrors::from(stack))
+}
+
+/// All certificates of a file, at least one. `is_chain`: all but the first read as nginx reads a chain.
+pub(crate) fn certificates(source: &Pem, is_chain: bool) -> Result<Vec<X509>, TlsError> {
+    let mut found = Vec::new();
+    for block in pem::blocks(&source.bytes, &["CERTIFICATE", "X509 CERTIFICATE"]) {
+        let function = if is_chain && !found.is_empty() { "PEM_read_bio_X509()" } else { "PEM_read_bio_X509_AUX()" };
+        found.push(X509::from_pem(block).map_err(|stack| {
+            let what = format!("cannot load certificate \"{}\": {function}", source.name);
+            TlsError::failed(&what, &LibraryErrors::from(&stack))
+        })?);
+    }
+    if found.is_empty() { Err(no_certificate(source)) } else { Ok(found) }
+}
+
+fn no_certificate(source: &Pem) -> TlsError {
+    no_block(&format!("cannot load certificate \"{}\": PEM_read_bio_X509_AUX()", source.name), "TRUSTED CERTIFICATE")
+}
+
+/// The error for PEM text without the wanted block.
+pub(crate) fn no_block(what: &str, expected: &str) -> TlsError {
+    let (code, library, reason) = NO_START_LINE;
+    TlsError::failed(what, &LibraryErrors::single(code, library, reason, &format!("Expecting: {expected}")))
+}
+
+/// All CRLs of a file, at least one.
+pub(crate) fn crls(source: &Pem) -> Result<Vec<X509Crl>, TlsError> {
+    let what = format!("cannot load CRL \"{}\": PEM_read_bio_X509_CRL()", source.name);
+    let mut found = Vec::new();
+    for block in pem::blocks(&source.bytes, &["X509 CRL"]) {
+        found.push(X509Crl::from_pem(block).map_err(|stack| TlsError::failed(&what, &LibraryErrors::from(&stack)))?);
+    }
+    if found.is_empty() { Err(no_block(&what, "X509 CRL")) } else { Ok(found) }
+}
+
+fn private_key(source: &Pem, passphrases: &[Vec<u8>]) -> Result<PKey<Private>, TlsError> {
+    const LABELS: &[&str] = &[
+        "PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "DSA PRIVATE KEY",
+        "ANY PRIVATE KEY",
+    ];
+    let what = format!("cannot load certificate key \"{}\": PEM_read_bio_PrivateKey()", source.name);
+    let Some(block) = pem::blocks(&source.bytes, LABELS).next() else {
+        let unsupported = "No supported data to decode. Input type: PEM";
+        return Err(TlsError::failed(
+            &what,
+            &LibraryErrors::single(0x1E08_010C, "DECODER routines", "unsupported", unsupported),
+        ));
+    };
+    let mut errors = LibraryErrors::default();
+    let nothing = Vec::new();
+    let tries = passphrases.iter().chain(passphrases.is_empty().then_some(&nothing));
+    for passphrase in tries {
+        let read = PKey::private_key_from_pem_callback(block, |buffer| {
+            let Some(place) = buffer.get_mut(..passphrase.len()) else { return Ok(0) };
+            place.copy_from_slice(passphrase);
+            Ok(passphrase.len())
+        });
+        match read {
+            Ok(key) => return Ok(key),
+            Err(stack) => errors = errors.and(LibraryErrors::from(&stack)),
+        }
+    }
+    Err(TlsError::failed(&what, &errors))
+}

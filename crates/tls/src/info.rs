@@ -1,0 +1,121 @@
+//! What an established (or failed) connection tells about itself: the values of the `$ssl_*` variables and of
+//! PROXY protocol v2's SSL field.
+
+use std::io::{Read, Write};
+
+use openssl::pkey::Id;
+
+use crate::backend;
+use crate::certificate::{PeerCertificate, hex};
+use crate::connection::Connection;
+use crate::hello::{Hello, Lists};
+use crate::stream::Stream;
+use crate::verify::VerifyResult;
+
+/// Our certificate as PROXY protocol v2 describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalCertificate {
+    /// Short name of the algorithm that signed it: `RSA-SHA256`.
+    pub signature: String,
+    /// Kind and size of its key: `RSA2048`, `EC256`.
+    pub key: String,
+}
+
+impl<S: Read + Write> Stream<S> {
+    /// `$ssl_protocol`: `TLSv1.3`. Meaningful also after a failed handshake.
+    pub fn protocol(&self) -> &'static str {
+        self.ssl().version_str()
+    }
+
+    /// `$ssl_cipher`: OpenSSL's name; `(NONE)` before negotiation.
+    pub fn cipher(&self) -> &'static str {
+        self.ssl().current_cipher().map_or("(NONE)", openssl::ssl::SslCipherRef::name)
+    }
+
+    /// `$ssl_curve`; `None` before negotiation and without key agreement.
+    pub fn curve(&self) -> Option<String> {
+        if self.is_established() { backend::group(self.ssl()) } else { None }
+    }
+
+    /// `$ssl_ciphers`: the client's list. `None` unless captured, as with the following.
+    pub fn client_ciphers(&self) -> Option<String> {
+        Some(self.lists()?.ciphers())
+    }
+
+    /// `$ssl_curves`
+    pub fn client_curves(&self) -> Option<String> {
+        self.lists()?.groups()
+    }
+
+    /// `$ssl_sigalgs`
+    pub fn client_sigalgs(&self) -> Option<String> {
+        self.lists()?.sigalgs()
+    }
+
+    /// The protocol names the client offered, in its order.
+    pub fn client_alpn(&self) -> Option<Vec<&[u8]>> {
+        self.lists()?.alpn()
+    }
+
+    /// `$ssl_session_id`: lower-case hex; empty without one.
+    pub fn session_id(&self) -> String {
+        self.ssl().session().map_or_else(String::new, |session| hex(session.id()))
+    }
+
+    /// Whether this handshake resumed a session (`$ssl_session_reused`).
+    pub fn session_reused(&self) -> bool {
+        self.ssl().session_reused()
+    }
+
+    /// `$ssl_server_name`: the name the client sent, as sent. Known once the ClientHello has come.
+    pub fn server_name(&self) -> Option<&[u8]> {
+        self.hello()?.server_name.as_deref()
+    }
+
+    /// `$ssl_alpn_protocol`: the protocol agreed on.
+    pub fn alpn_protocol(&self) -> Option<&[u8]> {
+        self.ssl().selected_alpn_protocol()
+    }
+
+    /// The verdict on the peer's certificate; success when it showed none. Not judged here.
+    pub fn verify_result(&self) -> VerifyResult {
+        VerifyResult::new(self.ssl().verify_result().as_raw())
+    }
+
+    /// The certificate the peer showed, now or in the handshake of the resumed session.
+    pub fn peer_certificate(&self) -> Option<PeerCertificate> {
+        self.ssl().peer_certificate().map(PeerCertificate)
+    }
+
+    /// Whether the peer's certificate is for `name` (see [`PeerCertificate::matches_name`]).
+    pub fn matches_name(&self, name: &str) -> bool {
+        self.peer_certificate().is_some_and(|certificate| certificate.matches_name(name))
+    }
+
+    /// Our certificate of this connection.
+    pub fn local_certificate(&self) -> Option<LocalCertificate> {
+        let certificate = self.ssl().certificate()?;
+        let key = certificate.public_key().ok()?;
+        let kind = match key.id() {
+            Id::RSA => "RSA",
+            Id::RSA_PSS => "RSA-PSS",
+            Id::EC => "EC",
+            Id::ED25519 => "ED25519",
+            Id::DSA => "DSA",
+            _ => "UNKNOWN",
+        };
+        let signature = certificate.signature_algorithm().object().nid();
+        Some(LocalCertificate {
+            signature: signature.short_name().ok()?.to_owned(),
+            key: format!("{kind}{}", key.bits()),
+        })
+    }
+
+    fn hello(&self) -> Option<&Hello> {
+        Connection::of(self.ssl()).map(|connection| &connection.hello)
+    }
+
+    fn lists(&self) -> Option<&Lists> {
+        self.hello()?.lists.as_deref()
+    }
+}

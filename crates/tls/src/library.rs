@@ -1,0 +1,59 @@
+//! Facts about the library behind the crate, and its words for a file that cannot be opened.
+
+use std::io;
+
+use crate::backend;
+
+/// The library and its version, for `-V`.
+pub fn version_text() -> String {
+    backend::version_text()
+}
+
+/// Whether the library knows server names; both do.
+pub fn sni_supported() -> bool {
+    true
+}
+
+/// The text OpenSSL would give for a file that cannot be opened:
+/// `BIO_new_file() failed (SSL: error:80000002:system library::No such file or directory:calling fopen(PATH, r) …)`.
+pub fn open_failure(path: &str, error: &io::Error) -> String {
+    let number = error.raw_os_error().unwrap_or(0);
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let bio = if number == libc::ENOENT || number == libc::ENXIO {
+        "error:10000080:BIO routines::no such file"
+    } else {
+        "error:10080002:BIO routines::system lib"
+    };
+    format!(
+        "BIO_new_file() failed (SSL: error:{:08X}:system library::{text}:calling fopen({path}, r) {bio})",
+        0x8000_0000_u32 | u32::try_from(number).unwrap_or(0)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_reads_as_with_openssl() {
+        let text = open_failure("/a/b", &io::Error::from_raw_os_error(libc::ENOENT));
+        assert_eq!(
+            text,
+            "BIO_new_file() failed (SSL: error:80000002:system library::No such file or directory:\
+             calling fopen(/a/b, r) error:10000080:BIO routines::no such file)"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_file_names_the_system() {
+        let text = open_failure("k", &io::Error::from_raw_os_error(libc::EACCES));
+        assert!(text.contains("error:8000000D:system library::Permission denied:calling fopen(k, r)"));
+    }
+
+    #[test]
+    fn the_version_names_the_library() {
+        let name = if cfg!(feature = "aws-lc") { "AWS-LC 1." } else { "OpenSSL 3." };
+        assert!(version_text().starts_with(name), "{}", version_text());
+    }
+}

@@ -1,0 +1,48 @@
+//! Finds PEM blocks in text. Does not decode them: the library does.
+
+/// Every block whose label is one of `labels`, from its BEGIN line to its END line (or to the end of the text).
+pub(crate) fn blocks<'a>(text: &'a [u8], labels: &'a [&'a str]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let start = find(rest, b"-----BEGIN ")?;
+            let block = rest.get(start..)?;
+            let label = block.get(11..)?;
+            let label = label.get(..find(label, b"-----")?)?;
+            let after = find(block, b"-----END ")
+                .and_then(|end| Some(end + find(block.get(end + 9..)?, b"-----")? + 14))
+                .unwrap_or(block.len());
+            let (block, next) = block.split_at(after.min(block.len()));
+            rest = next;
+            if labels.iter().any(|known| known.as_bytes() == label) {
+                return Some(block);
+            }
+        }
+    })
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] = b"junk\n-----BEGIN A-----\nxx\n-----END A-----\n-----BEGIN B-----\ny\n-----END B-----\n-----BEGIN A-----\nz\n-----END A-----";
+
+    #[test]
+    fn only_wanted_labels_are_found() {
+        let found: Vec<_> = blocks(TEXT, &["A"]).collect();
+        assert_eq!(found, [&b"-----BEGIN A-----\nxx\n-----END A-----"[..], b"-----BEGIN A-----\nz\n-----END A-----"]);
+        assert_eq!(blocks(TEXT, &["C"]).count(), 0);
+    }
+
+    #[test]
+    fn every_prefix_ends_without_panic() {
+        for end in 0..TEXT.len() {
+            assert!(blocks(&TEXT[..end], &["A", "B"]).count() <= 3);
+        }
+        assert_eq!(blocks(b"-----BEGIN A-----\nhalf", &["A"]).count(), 1);
+    }
+}

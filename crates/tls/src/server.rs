@@ -1,0 +1,88 @@
+//! Server contexts: built once from settings, shared by all threads, and applied to a connection when its
+//! ClientHello has told which server it wants.
+
+use std::ffi::c_int;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslContext, SslRef, SslVerifyMode};
+
+use crate::backend::{self, VersionRange};
+use crate::conf_command::Lists;
+use crate::connection::Connection;
+use crate::error::{TlsError, Warning};
+use crate::settings::{ClientVerify, ServerSettings};
+use crate::tickets::TicketKeys;
+
+mod build;
+pub(crate) use build::{new_builder, trust_more};
+mod session_id_context;
+
+/// A virtual server's TLS.
+pub struct ServerContext {
+    pub(crate) context: SslContext,
+    /// What the library does not copy when a connection changes contexts.
+    per_connection: PerConnection,
+    pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
+    pub(crate) rejects: bool,
+    stapling: Mutex<Option<Arc<[u8]>>>,
+}
+
+struct PerConnection {
+    options: u64,
+    versions: VersionRange,
+    verify: ClientVerify,
+    verify_depth: c_int,
+    lists: Lists,
+    /// TLS 1.0 or 1.1 is listed, and no security level of the admin's forbids it.
+    allows_legacy: bool,
+}
+
+impl std::fmt::Debug for ServerContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerContext").field("rejects", &self.rejects).finish_non_exhaustive()
+    }
+}
+
+impl ServerContext {
+    /// Builds a context; the warnings are for the error log, at level warn.
+    pub fn build(settings: &ServerSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
+        let mut warnings = Vec::new();
+        let context = build::server(settings, &mut warnings)?;
+        Ok((Arc::new(context), warnings))
+    }
+
+    /// Replaces the stapled OCSP response (DER) for connections to come.
+    pub fn set_stapling(&self, response: Option<Vec<u8>>) {
+        *self.stapling.lock().unwrap_or_else(PoisonError::into_inner) = response.map(Arc::from);
+    }
+
+    /// Makes this the server of a connection whose ClientHello has come.
+    pub(crate) fn apply(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
+        ssl.set_ssl_context(&self.context)?;
+        let PerConnection { options, versions, verify, verify_depth, lists, allows_legacy } = &self.per_connection;
+        backend::set_options(ssl, *options);
+        backend::set_version_range(ssl, *versions)?;
+        if *verify == ClientVerify::Off {
+            ssl.set_verify(SslVerifyMode::NONE);
+        } else {
+            // records the error and accepts: the session judges after the handshake
+            ssl.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+            backend::set_verify_depth(ssl, *verify_depth);
+        }
+        lists.apply(ssl)?;
+        let stapling = self.stapling.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(response) = &stapling {
+            backend::staple(ssl, response);
+        }
+        let mut is_legacy = false;
+        if let Some(connection) = Connection::of_mut(ssl) {
+            connection.stapling = stapling;
+            is_legacy = connection.hello.is_legacy;
+        }
+        if is_legacy && *allows_legacy {
+            backend::allow_legacy(ssl);
+        }
+        Ok(())
+    }
+}

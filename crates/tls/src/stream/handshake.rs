@@ -1,0 +1,135 @@
+//! The handshake, and the choice of a server in its midst: it stops at the ClientHello, so that the chosen server's
+//! protocols, ciphers, certificates and client-certificate rule all apply.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use openssl::error::ErrorStack;
+use openssl::ssl::{Error, ErrorCode, SslStream};
+
+use super::Stream;
+use crate::backend;
+use crate::connection::{Connection, Phase};
+use crate::error::HandshakeError;
+use crate::error_text::LibraryErrors;
+use crate::identity::Identity;
+use crate::server::ServerContext;
+
+const ALERT_INTERNAL_ERROR: u8 = 80;
+const ALERT_UNRECOGNIZED_NAME: u8 = 112;
+
+/// Where a handshake stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Complete.
+    Done,
+    /// Try again when the socket is readable.
+    WantRead,
+    /// Try again when the socket is writable.
+    WantWrite,
+}
+
+/// Which server is to go on with a handshake.
+#[derive(Debug)]
+pub enum Choice {
+    /// The one it began with.
+    Keep,
+    /// Another one.
+    Switch(Arc<ServerContext>),
+    /// This one, with certificates made for the connection (`ssl_certificate $variable`).
+    SwitchWith {
+        /// The server; may be the one the handshake began with.
+        context: Arc<ServerContext>,
+        /// Its certificates, one per key type.
+        identities: Vec<Arc<Identity>>,
+    },
+    /// Refuse with the alert unrecognized_name.
+    Reject,
+    /// Refuse with the alert internal_error: a certificate could not be loaded, for this reason.
+    Fail(String),
+}
+
+/// Asked once per connection with the server name the client sent, if any, as sent.
+pub type Chooser = Box<dyn FnMut(Option<&[u8]>) -> Choice>;
+
+/// A server side before its ClientHello.
+pub(super) struct Waiting {
+    pub(super) default: Arc<ServerContext>,
+    pub(super) chooser: Option<Chooser>,
+}
+
+impl<S: Read + Write> Stream<S> {
+    /// Goes on with the handshake.
+    pub fn handshake(&mut self) -> Result<Status, HandshakeError> {
+        loop {
+            // an error somebody left in the thread's queue would be taken for this connection's
+            drop(ErrorStack::get());
+            let error = match self.inner.do_handshake() {
+                Ok(()) => {
+                    self.is_established = true;
+                    return Ok(Status::Done);
+                }
+                Err(error) => error,
+            };
+            match self.waiting.take_if(|_| backend::is_paused(&error)) {
+                Some(waiting) => choose(&mut self.inner, waiting)?,
+                None => return stopped(error),
+            }
+        }
+    }
+}
+
+fn choose<S: Read + Write>(stream: &mut SslStream<S>, waiting: Waiting) -> Result<(), HandshakeError> {
+    let Waiting { default, chooser } = waiting;
+    let choice = match chooser {
+        Some(mut chooser) => {
+            let hello = Connection::of(stream.ssl()).map(|connection| &connection.hello);
+            chooser(hello.and_then(|hello| hello.server_name.as_deref()))
+        }
+        None => Choice::Keep,
+    };
+    let (context, identities) = match choice {
+        Choice::Keep => (default, Vec::new()),
+        Choice::Switch(context) => (context, Vec::new()),
+        Choice::SwitchWith { context, identities } => (context, identities),
+        Choice::Reject => return Err(reject(stream)),
+        Choice::Fail(text) => return Err(fail(stream, text)),
+    };
+    if context.rejects {
+        return Err(reject(stream));
+    }
+    let ssl = backend::ssl_mut(stream);
+    context.apply(ssl).map_err(|stack| HandshakeError::Library(LibraryErrors::from(&stack)))?;
+    if let Some(connection) = Connection::of_mut(ssl) {
+        connection.phase = Phase::Chosen;
+    }
+    for identity in identities {
+        if let Err(error) = identity.use_in_connection(backend::ssl_mut(stream)) {
+            return Err(fail(stream, error.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn reject<S: Read + Write>(stream: &mut SslStream<S>) -> HandshakeError {
+    backend::abort(stream, ALERT_UNRECOGNIZED_NAME);
+    HandshakeError::Rejected
+}
+
+fn fail<S: Read + Write>(stream: &mut SslStream<S>, text: String) -> HandshakeError {
+    backend::abort(stream, ALERT_INTERNAL_ERROR);
+    HandshakeError::Certificate(text)
+}
+
+fn stopped(error: Error) -> Result<Status, HandshakeError> {
+    match error.code() {
+        ErrorCode::WANT_READ => Ok(Status::WantRead),
+        ErrorCode::WANT_WRITE => Ok(Status::WantWrite),
+        ErrorCode::ZERO_RETURN => Err(HandshakeError::Closed),
+        ErrorCode::SYSCALL if error.io_error().is_none() && error.ssl_error().is_none() => Err(HandshakeError::Closed),
+        _ => match error.ssl_error() {
+            Some(stack) => Err(HandshakeError::Library(LibraryErrors::from(stack))),
+            None => Err(HandshakeError::Io(error.into_io_error().unwrap_or_else(std::io::Error::other))),
+        },
+    }
+}

@@ -1,0 +1,1 @@
+//! Server and client against each other in memory.
