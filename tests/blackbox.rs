@@ -2,10 +2,7 @@
 //!
 //! The binary is the one that cargo built, or the one that the environment variable `LOCKGATE_BIN` names: nginx
 //! itself passes too, wherever it has the behaviour.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a step of a test that fails has to stop the test, there and then"
-)]
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails has to stop the test, there and then")]
 
 mod blackbox {
     mod access;

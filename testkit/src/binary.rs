@@ -68,12 +68,8 @@ pub(crate) fn finish(command: &mut Command) -> Finished {
     let out = dir.path().join("stdout");
     let err = dir.path().join("stderr");
     let create = |path: &Path| std::fs::File::create(path).expect("an output file");
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(create(&out))
-        .stderr(create(&err))
-        .spawn()
-        .expect("the program starts");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(create(&out)).stderr(create(&err)).spawn().expect("the program starts");
     let status = poll("the program ends", || child.try_wait().expect("a status"));
     let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).expect("the output")).into_owned();
     Finished { code: status.code(), stdout: read(&out), stderr: read(&err) }

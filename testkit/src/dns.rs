@@ -160,7 +160,7 @@ fn bind_both() -> (UdpSocket, TcpListener) {
     panic!("no port free for both UDP and TCP");
 }
 
-fn serve_tcp(stream: &mut TcpStream, reply: &dyn Fn(&[u8], bool) -> Option<Vec<u8>>) -> std::io::Result<()> {
+fn serve_tcp(stream: &mut TcpStream, reply: impl Fn(&[u8], bool) -> Option<Vec<u8>>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(LIMIT))?;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;

@@ -49,8 +49,8 @@ impl Builder {
 
     /// Sets what `%name` stands for.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.template.set(name, &value.to_string());
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.template.set(name, &value.into());
         self
     }
 
@@ -287,7 +287,7 @@ impl Gateway {
 
     /// Waits for `probe`; a failure shows the error log.
     fn or_show<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-        let end = std::time::Instant::now() + crate::LIMIT - std::time::Duration::from_secs(1);
+        let end = std::time::Instant::now() + crate::LIMIT.mul_f32(0.9);
         poll(what, || {
             let found = probe();
             let late = found.is_none() && std::time::Instant::now() > end;

@@ -36,25 +36,19 @@ impl Peer {
 
     /// The same, for when it may be refused.
     pub fn try_connect(to: &str) -> std::io::Result<Self> {
-        match to.strip_prefix("unix:") {
-            Some(path) => UnixStream::connect(path).map(Self::unix),
-            None => {
-                let addr: SocketAddr = to.parse().expect("an address");
-                TcpStream::connect_timeout(&addr, LIMIT).map(Self::tcp)
-            }
+        if let Some(path) = to.strip_prefix("unix:") {
+            return UnixStream::connect(path).map(Self::unix);
         }
+        let addr: SocketAddr = to.parse().expect("an address");
+        TcpStream::connect_timeout(&addr, LIMIT).map(Self::tcp)
     }
 
     /// Connects from the given local address, for rules by client address.
     pub fn connect_from(from: &str, to: &str) -> Self {
         let from: SocketAddr = format!("{from}:0").parse().expect("a local address");
         let to: SocketAddr = to.parse().expect("an address");
-        let socket = rustix::net::socket(
-            rustix::net::AddressFamily::INET,
-            rustix::net::SocketType::STREAM,
-            None,
-        )
-        .expect("a socket");
+        let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)
+            .expect("a socket");
         rustix::net::bind(&socket, &from).expect("bind to the local address");
         rustix::net::connect(&socket, &to).expect("connect");
         Self::tcp(TcpStream::from(socket))

@@ -51,7 +51,13 @@ fn make(dir: &Path) {
     for ca in ["ca1", "ca2"] {
         let subject = format!("/O=Lockgate Test/CN={ca}");
         key(dir, ca, "ec");
-        openssl(dir, &format!("req -x509 -new -key {ca}.key -days 3650 -out {ca}.crt -addext basicConstraints=critical,CA:true -subj"), &subject);
+        openssl(
+            dir,
+            &format!(
+                "req -x509 -new -key {ca}.key -days 3650 -out {ca}.crt -addext basicConstraints=critical,CA:true -subj"
+            ),
+            &subject,
+        );
         std::fs::write(dir.join(format!("{ca}.index")), "").expect("an index");
         std::fs::write(dir.join(format!("{ca}.serial")), "1000\n").expect("a serial");
         std::fs::write(dir.join(format!("{ca}.cnf")), ca_conf(ca)).expect("a CA config");
@@ -71,7 +77,15 @@ fn make(dir: &Path) {
     issue(dir, "client", "ec", "ca1", "/O=Lockgate, Inc/CN=client", leaf, "");
     issue(dir, "client2", "ec", "ca2", "/O=Lockgate Test/CN=client2", leaf, "");
     issue(dir, "revoked", "ec", "ca1", "/O=Lockgate Test/CN=revoked", leaf, "");
-    issue(dir, "expired", "ec", "ca1", "/O=Lockgate Test/CN=expired", leaf, "-startdate 20200101000000Z -enddate 20200201000000Z");
+    issue(
+        dir,
+        "expired",
+        "ec",
+        "ca1",
+        "/O=Lockgate Test/CN=expired",
+        leaf,
+        "-startdate 20200101000000Z -enddate 20200201000000Z",
+    );
     issue(dir, "deepserver", "ec", "inter", "/O=Lockgate Test/CN=deep", &san("DNS:*.example.com"), "");
     issue(dir, "deepclient", "ec", "inter", "/O=Lockgate Test/CN=deepclient", leaf, "");
     for (out, leaf) in [("deep.crt", "deepserver.crt"), ("deepclient-chain.crt", "deepclient.crt")] {

@@ -118,7 +118,8 @@ impl TlsServer {
 
     /// What it says about its connections so far.
     pub fn said(&self) -> String {
-        let read = |name: &str| String::from_utf8_lossy(&std::fs::read(self.dir.path().join(name)).unwrap()).into_owned();
+        let read =
+            |name: &str| String::from_utf8_lossy(&std::fs::read(self.dir.path().join(name)).unwrap()).into_owned();
         read("stdout") + &read("stderr")
     }
 }

@@ -28,7 +28,10 @@ fn the_first_match_decides() {
     assert_eq!(admitted(&with_rules("allow 127.0.0.1; deny all;"), &hosts), [true, false, false]);
     assert_eq!(admitted(&with_rules("deny 127.0.0.1; allow all;"), &hosts), [false, true, true]);
     assert_eq!(admitted(&with_rules("deny all; allow 127.0.0.1;"), &hosts), [false, false, false]);
-    assert_eq!(admitted(&with_rules("deny 127.0.0.2; allow 127.0.0.0/24; deny 127.0.0.0/8;"), &hosts), [true, false, false]);
+    assert_eq!(
+        admitted(&with_rules("deny 127.0.0.2; allow 127.0.0.0/24; deny 127.0.0.0/8;"), &hosts),
+        [true, false, false]
+    );
 }
 
 #[test]
@@ -37,7 +40,8 @@ fn a_refusal_is_403_and_an_error() {
     assert_eq!(gw.ask("in", ""), "");
     let line = gw.wait_error("access forbidden by rule");
     assert_eq!(line.level, "error");
-    let expected = format!("access forbidden by rule while initializing session, client: 127.0.0.1, server: {}", gw.addr("in"));
+    let expected =
+        format!("access forbidden by rule while initializing session, client: 127.0.0.1, server: {}", gw.addr("in"));
     assert_eq!(line.text, expected);
     assert_eq!(gw.access(1), ["127.0.0.1 403"]);
 }

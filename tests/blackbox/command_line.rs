@@ -145,8 +145,7 @@ fn capital_t_dumps_each_file_once() {
     let done = run(&["-T", "-p", &dir, "-c", &conf, "-e", &format!("{dir}/start.log")]);
     assert_eq!(done.code, Some(0));
     let text = std::fs::read_to_string(&conf).unwrap();
-    let expected =
-        format!("# configuration file {conf}:\n{text}\n# configuration file {dir}/part:\n# nothing\n\n");
+    let expected = format!("# configuration file {conf}:\n{text}\n# configuration file {dir}/part:\n# nothing\n\n");
     assert_eq!(done.stdout, expected);
     assert_eq!(done.messages().len(), 2);
 }
@@ -313,7 +312,8 @@ fn a_start_log_that_cannot_be_opened() {
     let (_scratch, dir, conf) = prefix(GOOD);
     let done = run(&["-t", "-p", &dir, "-c", &conf, "-e", "/nonexistent/log"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let expected = "[alert] could not open error log file: open() \"/nonexistent/log\" failed (2: No such file or directory)";
+    let expected =
+        "[alert] could not open error log file: open() \"/nonexistent/log\" failed (2: No such file or directory)";
     assert_eq!(done.messages()[0], expected);
 }
 
@@ -340,11 +340,14 @@ fn starting_on_a_taken_port_fails_after_five_tries() {
 
 #[test]
 fn daemon_on_detaches() {
-    let (scratch, dir, conf) = prefix(&format!("daemon on;\n{GOOD}stream {{ server {{ listen unix:%dir/s; return hi; }} }}\n"));
+    let (scratch, dir, conf) =
+        prefix(&format!("daemon on;\n{GOOD}stream {{ server {{ listen unix:%dir/s; return hi; }} }}\n"));
     let args = ["-p", &dir, "-c", &conf, "-e", &format!("{dir}/e")].map(str::to_owned);
     let done = binary().run(&args);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
-    let pid = testkit::poll("the pid file", || std::fs::read_to_string(scratch.path().join("pid")).ok().filter(|text| text.ends_with('\n')));
+    let pid = testkit::poll("the pid file", || {
+        std::fs::read_to_string(scratch.path().join("pid")).ok().filter(|text| text.ends_with('\n'))
+    });
     assert!(pid.trim().parse::<u32>().is_ok(), "{pid:?}");
     let socket = format!("unix:{dir}/s");
     assert_eq!(testkit::Peer::connect(&socket).recv_all(), "hi");

@@ -58,7 +58,9 @@ fn set_overrides_a_map_for_the_session() {
 
 #[test]
 fn values_are_kept_once_taken() {
-    let conf = format!("{LOG}log_format g '$x $bytes_sent'; server {{ listen 127.0.0.1:%in; set $x $bytes_sent; access_log %dir/frozen.log g; return abc; }}");
+    let conf = format!(
+        "{LOG}log_format g '$x $bytes_sent'; server {{ listen 127.0.0.1:%in; set $x $bytes_sent; access_log %dir/frozen.log g; return abc; }}"
+    );
     let gw = gateway(&conf).start();
     gw.ask("in", "");
     assert_eq!(gw.access_in("frozen.log", 1), ["0 0"]);
@@ -76,7 +78,10 @@ fn pass_hands_the_connection_over() {
     // The passing server writes no line of its own.
     assert!(gw.access(1)[0].starts_with(&gw.port("to").to_string()));
     assert_eq!(gw.access(1).len(), 1);
-    assert_eq!(gw.wait_errors("client 127.0.0.1:", 2).iter().map(|line| line.connection).collect::<Vec<_>>(), [Some(1), Some(1)]);
+    assert_eq!(
+        gw.wait_errors("client 127.0.0.1:", 2).iter().map(|line| line.connection).collect::<Vec<_>>(),
+        [Some(1), Some(1)]
+    );
 }
 
 #[test]
@@ -105,7 +110,8 @@ fn pass_to_a_tls_server() {
 
 #[test]
 fn pass_to_a_unix_listener() {
-    let conf = "server { listen 127.0.0.1:%in; pass unix:%dir/s; }\nserver { listen unix:%dir/s; return '$server_addr'; }";
+    let conf =
+        "server { listen 127.0.0.1:%in; pass unix:%dir/s; }\nserver { listen unix:%dir/s; return '$server_addr'; }";
     let gw = gateway(conf).start();
     assert_eq!(gw.ask("in", ""), format!("unix:{}", gw.path("s").display()));
 }
@@ -134,7 +140,9 @@ fn pass_in_a_circle_ends() {
 
 #[test]
 fn pass_takes_no_datagrams() {
-    let conf = format!("{LOG}server {{ listen 127.0.0.1:%in udp; pass 127.0.0.1:%to; }}\nserver {{ listen 127.0.0.1:%to; return x; }}");
+    let conf = format!(
+        "{LOG}server {{ listen 127.0.0.1:%in udp; pass 127.0.0.1:%to; }}\nserver {{ listen 127.0.0.1:%to; return x; }}"
+    );
     let gw = gateway(&conf).start();
     UdpPeer::connect(&gw.addr("in")).send("x");
     gw.wait_error("cannot pass udp connection");

@@ -38,8 +38,11 @@ fn the_last_value_of_a_network_wins() {
 
 #[test]
 fn ranges() {
-    let gw = with_geo("ranges; default none; 127.0.0.1-127.0.0.10 low; 127.0.0.11-127.0.1.5 high; 127.0.0.3-127.0.0.4 inner;");
-    let hosts = ["127.0.0.1", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.10", "127.0.0.11", "127.0.1.5", "127.0.1.6"];
+    let gw = with_geo(
+        "ranges; default none; 127.0.0.1-127.0.0.10 low; 127.0.0.11-127.0.1.5 high; 127.0.0.3-127.0.0.4 inner;",
+    );
+    let hosts =
+        ["127.0.0.1", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.10", "127.0.0.11", "127.0.1.5", "127.0.1.6"];
     assert_eq!(ask(&gw, &hosts), ["<low>", "<inner>", "<inner>", "<low>", "<low>", "<high>", "<high>", "<none>"]);
 }
 
@@ -97,7 +100,8 @@ fn murmur(text: &str) -> u32 {
 
 #[test]
 fn split_clients_by_shares() {
-    let conf = "split_clients $remote_addr $out { 25% a; 33.33% b; * c; }\nserver { listen 127.0.0.1:%in; return $out; }";
+    let conf =
+        "split_clients $remote_addr $out { 25% a; 33.33% b; * c; }\nserver { listen 127.0.0.1:%in; return $out; }";
     let gw = gateway(conf).start();
     let share = |percent: u64| u32::try_from(percent * u64::from(u32::MAX) / 10_000).unwrap();
     for n in 1..=40 {
@@ -118,7 +122,8 @@ fn split_clients_by_shares() {
 fn split_clients_without_a_rest() {
     let conf = "split_clients $remote_addr $out { 0.01% a; }\nserver { listen 127.0.0.1:%in; return '<$out>'; }";
     let gw = gateway(conf).start();
-    let empty = (1..=20).filter(|n| Peer::connect_from(&format!("127.0.0.{n}"), &gw.addr("in")).recv_all() == "<>").count();
+    let empty =
+        (1..=20).filter(|n| Peer::connect_from(&format!("127.0.0.{n}"), &gw.addr("in")).recv_all() == "<>").count();
     assert!(empty >= 19, "{empty}");
 }
 

@@ -31,8 +31,10 @@ fn the_limit_holds_per_key() {
     assert_eq!(gw.access(1), ["503 REJECTED"]);
     let line = gw.wait_error("limiting connections");
     assert_eq!(line.level, "error");
-    let expected =
-        format!("limiting connections by zone \"z\" while initializing session, client: 127.0.0.1, server: {}", gw.addr("in"));
+    let expected = format!(
+        "limiting connections by zone \"z\" while initializing session, client: 127.0.0.1, server: {}",
+        gw.addr("in")
+    );
     assert_eq!(line.text, expected);
     drop(kept);
     assert_eq!(gw.access(4)[1..], ["200 PASSED", "200 PASSED", "200 PASSED"]);

@@ -53,7 +53,8 @@ fn the_ipv6_wildcard_leaves_ipv4_alone_unless_told() {
     if !has_ipv6() {
         return;
     }
-    let conf = "server { listen [::]:%in; return six; }\nserver { listen [::]:%both ipv6only=off; return '$remote_addr'; }";
+    let conf =
+        "server { listen [::]:%in; return six; }\nserver { listen [::]:%both ipv6only=off; return '$remote_addr'; }";
     let gw = gateway(conf).start();
     assert_eq!(Peer::connect(&format!("[::1]:{}", gw.port("in"))).recv_all(), "six");
     assert!(Peer::try_connect(&gw.addr("in")).is_err());
@@ -71,8 +72,8 @@ fn a_range_of_ports() {
     let ports = Port::lease_range(3);
     let (first, last) = (ports[0].number(), ports[2].number());
     let gw = gateway("server { listen 127.0.0.1:%first-%last; return $server_port; }")
-        .with("first", first)
-        .with("last", last)
+        .with("first", first.to_string())
+        .with("last", last.to_string())
         .start();
     for port in first..=last {
         assert_eq!(Peer::connect(&format!("127.0.0.1:{port}")).recv_all(), port.to_string());
@@ -82,7 +83,10 @@ fn a_range_of_ports() {
 
 #[test]
 fn several_listens_in_one_server() {
-    let gw = gateway("server { listen 127.0.0.1:%a; listen 127.0.0.1:%b; listen unix:%dir/s; return '$server_addr $server_port'; }").start();
+    let gw = gateway(
+        "server { listen 127.0.0.1:%a; listen 127.0.0.1:%b; listen unix:%dir/s; return '$server_addr $server_port'; }",
+    )
+    .start();
     assert_eq!(gw.ask("a", ""), format!("127.0.0.1 {}", gw.port("a")));
     assert_eq!(gw.ask("b", ""), format!("127.0.0.1 {}", gw.port("b")));
     let socket = format!("unix:{}", gw.path("s").display());
@@ -91,7 +95,8 @@ fn several_listens_in_one_server() {
 
 #[test]
 fn unix_sockets_come_and_go() {
-    let mut gw = gateway("server { listen unix:%dir/s; return '$remote_addr|$remote_port|$binary_remote_addr'; }").start();
+    let mut gw =
+        gateway("server { listen unix:%dir/s; return '$remote_addr|$remote_port|$binary_remote_addr'; }").start();
     let path = gw.path("s");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
     assert_eq!(Peer::connect(&format!("unix:{}", path.display())).recv_all(), "unix:||unix:");
@@ -156,7 +161,8 @@ fn reuseport_with_several_workers() {
 
 #[test]
 fn tcp_and_udp_share_a_port_number() {
-    let conf = "server { listen 127.0.0.1:%in; return $protocol; }\nserver { listen 127.0.0.1:%in udp; return $protocol; }";
+    let conf =
+        "server { listen 127.0.0.1:%in; return $protocol; }\nserver { listen 127.0.0.1:%in udp; return $protocol; }";
     let gw = gateway(conf).start();
     assert_eq!(gw.ask("in", ""), "TCP");
     assert_eq!(testkit::UdpPeer::connect(&gw.addr("in")).ask("x"), "UDP");

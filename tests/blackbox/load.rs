@@ -56,10 +56,7 @@ fn test_conf(case: &Case<'_>) -> (Vec<String>, Option<i32>) {
     let (scratch, port) = (Scratch::new(), Port::lease());
     let dir = scratch.path().display().to_string();
     let (pki, number) = (pki().dir().display().to_string(), port.number().to_string());
-    let text = file(case.context, &case.text)
-        .replace("%pki", &pki)
-        .replace("%dir", &dir)
-        .replace("%p", &number);
+    let text = file(case.context, &case.text).replace("%pki", &pki).replace("%dir", &dir).replace("%p", &number);
     let conf = scratch.write("load.conf", text).display().to_string();
     let log = format!("{dir}/start.log");
     let run = binary().run(["-t", "-p", &dir, "-c", &conf, "-e", &log]);
@@ -156,7 +153,10 @@ fn a_parameter_too_long_for_the_buffer() {
     assert_eq!(code, Some(1));
     assert!(lines[0].starts_with("[emerg] too long parameter \"xxxxxxxxxx...\" started in "), "{lines:?}");
     let (lines, _) = messages(&format!("log_format f \"{};", "x".repeat(5000)));
-    assert!(lines[0].starts_with("[emerg] too long parameter, probably missing terminating \"\"\" character in "), "{lines:?}");
+    assert!(
+        lines[0].starts_with("[emerg] too long parameter, probably missing terminating \"\"\" character in "),
+        "{lines:?}"
+    );
 }
 
 #[test]

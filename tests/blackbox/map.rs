@@ -23,7 +23,10 @@ fn check(map: &str, cases: &[(&str, &str)]) {
 
 #[test]
 fn exact_values_whatever_the_case() {
-    check("a.test 1; B.test 2; default none;", &[("a.test", "1"), ("A.TEST", "1"), ("b.test", "2"), ("c.test", "none"), ("", "none")]);
+    check(
+        "a.test 1; B.test 2; default none;",
+        &[("a.test", "1"), ("A.TEST", "1"), ("b.test", "2"), ("c.test", "none"), ("", "none")],
+    );
 }
 
 #[test]
@@ -55,13 +58,25 @@ fn hostnames() {
 
 #[test]
 fn without_the_word_hostnames_stars_are_plain() {
-    check("*.example.test star; default none;", &[("a.example.test", "none"), ("*.example.test", "star"), ("b.test.", "none")]);
+    check(
+        "*.example.test star; default none;",
+        &[("a.example.test", "none"), ("*.example.test", "star"), ("b.test.", "none")],
+    );
 }
 
 #[test]
 fn the_longest_wildcard_and_the_leading_one_first() {
     let map = "hostnames; *.test short; *.long.test long; www.* trailing; www.long.* longtrailing;";
-    check(map, &[("a.long.test", "long"), ("a.test", "short"), ("www.test", "short"), ("www.long.other", "longtrailing"), ("www.x", "trailing")]);
+    check(
+        map,
+        &[
+            ("a.long.test", "long"),
+            ("a.test", "short"),
+            ("www.test", "short"),
+            ("www.long.other", "longtrailing"),
+            ("www.x", "trailing"),
+        ],
+    );
 }
 
 #[test]
@@ -86,7 +101,10 @@ fn regexes_are_not_tried_on_nothing() {
 
 #[test]
 fn captures_in_values() {
-    check("~^(\\w+)\\.(?<zone>\\w+)$ $2-$1-$zone; default none;", &[("host.zone", "zone-host-zone"), ("a.b.c", "none")]);
+    check(
+        "~^(\\w+)\\.(?<zone>\\w+)$ $2-$1-$zone; default none;",
+        &[("host.zone", "zone-host-zone"), ("a.b.c", "none")],
+    );
 }
 
 #[test]
@@ -122,7 +140,8 @@ fn maps_of_maps() {
 
 #[test]
 fn entries_from_a_file() {
-    let conf = "map $server_addr $out { include %dir/part; default none; }\nserver { listen 127.0.0.1:%in; return $out; }";
+    let conf =
+        "map $server_addr $out { include %dir/part; default none; }\nserver { listen 127.0.0.1:%in; return $out; }";
     assert_eq!(gateway(conf).file("part", "127.0.0.1 included;\n").start().ask("in", ""), "included");
 }
 
@@ -150,8 +169,11 @@ fn built_in_tls_variables_may_be_replaced() {
 
 #[test]
 fn thousands_of_entries() {
-    let map: String = (0..5000).map(|n| format!("host{n}.test v{n};\n")).collect();
-    let conf = format!("map_hash_max_size 16384; map_hash_bucket_size 128; map $ssl_preread_server_name $out {{ {map} }}\nserver {{ listen 127.0.0.1:%in; ssl_preread on; return $out; }}");
+    let map: Vec<String> = (0..5000).map(|n| format!("host{n}.test v{n};")).collect();
+    let map = map.join("\n");
+    let conf = format!(
+        "map_hash_max_size 16384; map_hash_bucket_size 128; map $ssl_preread_server_name $out {{ {map} }}\nserver {{ listen 127.0.0.1:%in; ssl_preread on; return $out; }}"
+    );
     let gw = gateway(&conf).start();
     for n in [0, 77, 4999] {
         assert_eq!(gw.ask("in", testkit::Hello::named(&format!("host{n}.test")).bytes()), format!("v{n}"));

@@ -31,7 +31,10 @@ const V4: &[u8] = &[192, 0, 2, 1, 192, 0, 2, 2, 0x30, 0x39, 0x01, 0xbb];
 #[test]
 fn version_1() {
     let gw = reading("");
-    assert_eq!(gw.ask("in", "PROXY TCP4 192.0.2.1 192.0.2.2 12345 443\r\n"), "192.0.2.1|12345|192.0.2.2|443|127.0.0.1|0");
+    assert_eq!(
+        gw.ask("in", "PROXY TCP4 192.0.2.1 192.0.2.2 12345 443\r\n"),
+        "192.0.2.1|12345|192.0.2.2|443|127.0.0.1|0"
+    );
     assert_eq!(gw.ask("in", "PROXY TCP6 2001:DB8::1 ::2 1 2\r\n"), "2001:DB8::1|1|::2|2|127.0.0.1|0");
 }
 
@@ -61,7 +64,19 @@ fn version_2_without_addresses() {
 
 #[test]
 fn values_of_version_2() {
-    let tlvs = [&[0x02, 0, 6][..], b"a.test", &[0x01, 0, 2], b"h2", &[0xEA, 0, 1], b"x", &[0x20, 0, 22, 1, 0, 0, 0, 7, 0x21, 0, 7], b"TLSv1.3", &[0x22, 0, 4], b"name"].concat();
+    let tlvs = [
+        &[0x02, 0, 6][..],
+        b"a.test",
+        &[0x01, 0, 2],
+        b"h2",
+        &[0xEA, 0, 1],
+        b"x",
+        &[0x20, 0, 22, 1, 0, 0, 0, 7, 0x21, 0, 7],
+        b"TLSv1.3",
+        &[0x22, 0, 4],
+        b"name",
+    ]
+    .concat();
     let rest = [V4, &tlvs].concat();
     let conf = "server { listen 127.0.0.1:%in proxy_protocol; return '$proxy_protocol_tlv_authority|$proxy_protocol_tlv_alpn|$proxy_protocol_tlv_0xea|\
                 $proxy_protocol_tlv_ssl_version|$proxy_protocol_tlv_ssl_cn|$proxy_protocol_tlv_ssl_verify|$proxy_protocol_tlv_unique_id|'; }";
@@ -94,7 +109,10 @@ fn broken_headers() {
         assert_eq!(gw.ask("in", header), "", "{}", String::from_utf8_lossy(header));
     }
     let lines = gw.wait_errors("broken header", cases.len());
-    let expected = format!("broken header: \"GET / HTTP/1.0\" while reading PROXY protocol, client: 127.0.0.1, server: {}", gw.addr("in"));
+    let expected = format!(
+        "broken header: \"GET / HTTP/1.0\" while reading PROXY protocol, client: 127.0.0.1, server: {}",
+        gw.addr("in")
+    );
     assert_eq!((lines[0].level.as_str(), lines[0].text.as_str()), ("error", expected.as_str()));
     for line in gw.access(cases.len()) {
         assert_eq!(line, "400 -|-|-|-");
@@ -128,8 +146,10 @@ fn waiting_for_the_header_has_an_end() {
     gw.connect("in").wait_for_end();
     let line = gw.wait_error("client timed out");
     assert_eq!(line.level, "info");
-    let expected =
-        format!("client timed out (110: Connection timed out) while reading PROXY protocol, client: 127.0.0.1, server: {}", gw.addr("in"));
+    let expected = format!(
+        "client timed out (110: Connection timed out) while reading PROXY protocol, client: 127.0.0.1, server: {}",
+        gw.addr("in")
+    );
     assert_eq!(line.text, expected);
     assert_eq!(gw.access(1), ["200 -|-|-|-"]);
 }
@@ -151,7 +171,9 @@ fn real_addresses_from_those_who_are_trusted() {
          server {{ listen 127.0.0.1:%other proxy_protocol; set_real_ip_from 10.0.0.0/8; return {show}; }}"
     );
     let gw = gateway(&conf).start();
-    for (name, expected) in [("in", "192.0.2.1|12345|127.0.0.1|PORT|192.0.2.1"), ("other", "127.0.0.1|PORT|127.0.0.1|PORT|192.0.2.1")] {
+    for (name, expected) in
+        [("in", "192.0.2.1|12345|127.0.0.1|PORT|192.0.2.1"), ("other", "127.0.0.1|PORT|127.0.0.1|PORT|192.0.2.1")]
+    {
         let mut client = gw.connect(name);
         let port = client.local_port().to_string();
         client.send("PROXY TCP4 192.0.2.1 192.0.2.2 12345 443\r\n");
@@ -162,7 +184,8 @@ fn real_addresses_from_those_who_are_trusted() {
 
 #[test]
 fn real_addresses_rule_access_and_the_log() {
-    let conf = "server { listen 127.0.0.1:%in proxy_protocol; set_real_ip_from 127.0.0.0/8; deny 192.0.2.1; return in; }";
+    let conf =
+        "server { listen 127.0.0.1:%in proxy_protocol; set_real_ip_from 127.0.0.0/8; deny 192.0.2.1; return in; }";
     let gw = gateway(conf).start();
     assert_eq!(gw.ask("in", "PROXY TCP4 192.0.2.1 1.1.1.1 1 2\r\n"), "");
     gw.wait_error("access forbidden by rule while initializing session, client: 192.0.2.1, server: ");
@@ -179,7 +202,8 @@ fn text_that_is_no_address_is_not_taken() {
 #[test]
 fn sends_version_1() {
     let up = TcpBackend::collect();
-    let gw = gateway("server { listen 127.0.0.1:%in; proxy_protocol on; proxy_pass %up; }").with("up", up.addr()).start();
+    let gw =
+        gateway("server { listen 127.0.0.1:%in; proxy_protocol on; proxy_pass %up; }").with("up", up.addr()).start();
     let mut client = gw.connect("in");
     client.send("data");
     client.finish_sending();
@@ -229,7 +253,9 @@ fn to_a_tls_upstream_the_header_goes_in_front() {
         let first = peer.recv(1);
         [line, first].concat()
     });
-    let gw = gateway("server { listen 127.0.0.1:%in; proxy_protocol on; proxy_ssl on; proxy_pass %up; }").with("up", up.addr()).start();
+    let gw = gateway("server { listen 127.0.0.1:%in; proxy_protocol on; proxy_ssl on; proxy_pass %up; }")
+        .with("up", up.addr())
+        .start();
     gw.ask("in", "");
     let got = up.received(0);
     assert!(got.starts_with(b"PROXY TCP4 127.0.0.1 127.0.0.1 ") && got.ends_with(b"\r\n\x16"), "{got:?}");
@@ -248,7 +274,9 @@ fn every_attempt_gets_the_header() {
 #[test]
 fn udp_gets_it_before_the_first_datagram() {
     let up = UdpBackend::echo();
-    let gw = gateway("server { listen 127.0.0.1:%in udp; proxy_protocol on; proxy_pass %up; }").with("up", up.addr()).start();
+    let gw = gateway("server { listen 127.0.0.1:%in udp; proxy_protocol on; proxy_pass %up; }")
+        .with("up", up.addr())
+        .start();
     let client = UdpPeer::connect(&gw.addr("in"));
     client.send("one");
     client.recv();
@@ -278,7 +306,8 @@ fn sends_version_2_with_a_checksum() {
         return;
     }
     let up = TcpBackend::collect();
-    let gw = gateway("server { listen 127.0.0.1:%in; proxy_protocol v2; proxy_pass %up; }").with("up", up.addr()).start();
+    let gw =
+        gateway("server { listen 127.0.0.1:%in; proxy_protocol v2; proxy_pass %up; }").with("up", up.addr()).start();
     let client = gw.connect("in");
     client.finish_sending();
     let got = up.received(0);

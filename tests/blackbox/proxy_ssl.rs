@@ -4,7 +4,8 @@ use testkit::{Gateway, Port, TcpBackend, TlsServer};
 
 use crate::gateway;
 
-const LOG: &str = "log_format f '$status $upstream_bytes_sent $upstream_bytes_received'; access_log %dir/access.log f;\n";
+const LOG: &str =
+    "log_format f '$status $upstream_bytes_sent $upstream_bytes_received'; access_log %dir/access.log f;\n";
 
 /// A gateway that speaks TLS to the foreign server, with more directives.
 fn to_server(server: &TlsServer, more: &str) -> Gateway {
@@ -108,7 +109,9 @@ fn a_self_signed_upstream_certificate() {
     let server = TlsServer::start("-cert %pki/self.crt -key %pki/self.key");
     let gw = to_server(&server, VERIFY);
     assert_eq!(gw.ask("in", ""), "");
-    let error = gw.wait_error("upstream SSL certificate verify error: (18:self-signed certificate) while SSL handshaking to upstream");
+    let error = gw.wait_error(
+        "upstream SSL certificate verify error: (18:self-signed certificate) while SSL handshaking to upstream",
+    );
     assert_eq!(error.level, "error");
 }
 
@@ -201,7 +204,8 @@ fn an_encrypted_client_key() {
 
 #[test]
 fn client_certificates_named_by_variables() {
-    let client = "proxy_ssl_certificate %pki/$cert.crt; proxy_ssl_certificate_key %pki/$cert.key; proxy_ssl_session_reuse off;";
+    let client =
+        "proxy_ssl_certificate %pki/$cert.crt; proxy_ssl_certificate_key %pki/$cert.key; proxy_ssl_session_reuse off;";
     let conf = format!(
         "map $remote_addr $cert {{ 127.0.0.1 client; default client2; }}\n\
          server {{ listen 127.0.0.1:%tls ssl; ssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key; ssl_verify_client optional_no_ca; return '$ssl_client_s_dn'; }}\n\
@@ -223,7 +227,8 @@ fn protocols() {
 
 #[test]
 fn ciphers() {
-    let gw = to_itself("$ssl_cipher", "", "proxy_ssl_protocols TLSv1.2; proxy_ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256;");
+    let gw =
+        to_itself("$ssl_cipher", "", "proxy_ssl_protocols TLSv1.2; proxy_ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256;");
     assert_eq!(gw.ask("in", ""), "ECDHE-RSA-AES128-GCM-SHA256");
 }
 
@@ -253,7 +258,9 @@ fn sessions_of_tls_1_3_are_reused_too() {
 #[test]
 fn a_plain_upstream_fails_the_handshake() {
     let up = TcpBackend::banner("SSH-2.0-plain\r\n");
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; }}")).with("up", up.addr()).start();
+    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; }}"))
+        .with("up", up.addr())
+        .start();
     assert_eq!(gw.ask("in", ""), "");
     let error = gw.wait_error("SSL_do_handshake() failed (SSL:");
     assert_eq!(error.level, "error");
@@ -264,7 +271,9 @@ fn a_plain_upstream_fails_the_handshake() {
 #[test]
 fn an_upstream_that_closes_in_the_handshake() {
     let up = TcpBackend::start(|peer| peer.recv(10));
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; }}")).with("up", up.addr()).start();
+    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; }}"))
+        .with("up", up.addr())
+        .start();
     assert_eq!(gw.ask("in", ""), "");
     assert!(gw.access(1)[0].starts_with("502 "));
 }
@@ -272,9 +281,11 @@ fn an_upstream_that_closes_in_the_handshake() {
 #[test]
 fn a_silent_upstream_ends_by_connect_timeout_without_a_message() {
     let up = TcpBackend::collect();
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; proxy_connect_timeout 300ms; }}"))
-        .with("up", up.addr())
-        .start();
+    let gw = gateway(&format!(
+        "{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; proxy_connect_timeout 300ms; }}"
+    ))
+    .with("up", up.addr())
+    .start();
     assert_eq!(gw.ask("in", ""), "");
     assert!(gw.access(1)[0].starts_with("502 "));
     assert!(gw.errors().iter().all(|line| line.level != "error"), "{}", gw.error_text());
@@ -296,7 +307,9 @@ fn a_failed_handshake_moves_to_the_next_upstream() {
 #[test]
 fn a_dead_tls_upstream_is_refused_as_any_other() {
     let port = Port::lease();
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass 127.0.0.1:%up; proxy_ssl on; }}")).with("up", port.number()).start();
+    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass 127.0.0.1:%up; proxy_ssl on; }}"))
+        .with("up", port.number().to_string())
+        .start();
     assert_eq!(gw.ask("in", ""), "");
     gw.wait_error("connect() failed (111: Connection refused) while connecting to upstream");
     assert_eq!(gw.access(1), ["502 0 0"]);

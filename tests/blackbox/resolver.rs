@@ -142,9 +142,12 @@ fn no_records_at_all_is_host_not_found() {
 
 #[test]
 fn an_error_for_one_family_fails_the_name() {
-    let dns = Dns::start(|question| {
-        if question.kind == "A" { Reply::addrs(question, 60, &["127.0.0.1"]) } else { Reply::Code(2) }
-    });
+    let dns =
+        Dns::start(
+            |question| {
+                if question.kind == "A" { Reply::addrs(question, 60, &["127.0.0.1"]) } else { Reply::Code(2) }
+            },
+        );
     let gw = passing("x.test", "80", &dns, "");
     gw.ask("in", "");
     gw.wait_error("x.test could not be resolved (2: Server failure), client: ");
@@ -173,9 +176,8 @@ fn a_silent_server_runs_into_resolver_timeout() {
 #[test]
 fn a_truncated_answer_is_asked_again_over_tcp() {
     let up = TcpBackend::banner("found");
-    let dns = Dns::start(|question| {
-        if question.tcp { Reply::addrs(question, 60, &["127.0.0.1"]) } else { Reply::Truncated }
-    });
+    let dns =
+        Dns::start(|question| if question.tcp { Reply::addrs(question, 60, &["127.0.0.1"]) } else { Reply::Truncated });
     let gw = passing("up.test", &port_of(&up), &dns, "ipv6=off");
     assert_eq!(gw.ask("in", ""), "found");
     let over_tcp = Question { name: "up.test".into(), kind: "A".into(), tcp: true };
@@ -227,7 +229,11 @@ fn a_second_server_takes_over() {
     let conf = format!(
         "{LOG}resolver 127.0.0.1:%dead %dns ipv6=off;\nmap $server_addr $to {{ default up.test:%port; }}\nserver {{ listen 127.0.0.1:%in; proxy_pass $to; }}"
     );
-    let gw = gateway(&conf).with("dead", dead.number()).with("dns", dns.addr()).with("port", port_of(&up)).start();
+    let gw = gateway(&conf)
+        .with("dead", dead.number().to_string())
+        .with("dns", dns.addr())
+        .with("port", port_of(&up))
+        .start();
     assert_eq!(gw.ask("in", ""), "found");
 }
 
@@ -252,7 +258,9 @@ fn waiting_sessions_share_one_question() {
 
 #[test]
 fn without_a_resolver() {
-    let conf = format!("{LOG}map $server_addr $to {{ default up.test:80; }}\nserver {{ listen 127.0.0.1:%in; proxy_pass $to; }}");
+    let conf = format!(
+        "{LOG}map $server_addr $to {{ default up.test:80; }}\nserver {{ listen 127.0.0.1:%in; proxy_pass $to; }}"
+    );
     let gw = gateway(&conf).start();
     assert_eq!(gw.ask("in", ""), "");
     let line = gw.wait_error("no resolver defined");
@@ -268,7 +276,9 @@ fn without_a_resolver() {
 #[test]
 fn a_name_needs_a_port() {
     let dns = Dns::host("up.test", &["127.0.0.1"]);
-    let conf = format!("{LOG}resolver %dns;\nmap $server_addr $to {{ default up.test; }}\nserver {{ listen 127.0.0.1:%in; proxy_pass $to; }}");
+    let conf = format!(
+        "{LOG}resolver %dns;\nmap $server_addr $to {{ default up.test; }}\nserver {{ listen 127.0.0.1:%in; proxy_pass $to; }}"
+    );
     let gw = gateway(&conf).with("dns", dns.addr()).start();
     assert_eq!(gw.ask("in", ""), "");
     gw.wait_error("no port in upstream \"up.test\", client: ");

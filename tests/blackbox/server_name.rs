@@ -13,11 +13,12 @@ fn ask(gw: &Gateway, name: &str) -> String {
 
 /// A gateway with a default server and one server per `server_name` line.
 fn by_names(names: &[&str]) -> Gateway {
-    let mut conf = "ssl_preread on;\nserver { listen 127.0.0.1:%in; return default; }\n".to_owned();
-    for name in names {
+    let server = |name: &&str| {
         let label = name.split(' ').next().unwrap().replace('$', "");
-        conf += &format!("server {{ listen 127.0.0.1:%in; server_name {name}; return '{label}:$server_name'; }}\n");
-    }
+        format!("server {{ listen 127.0.0.1:%in; server_name {name}; return '{label}:$server_name'; }}\n")
+    };
+    let named: String = names.iter().map(server).collect();
+    let conf = format!("ssl_preread on;\nserver {{ listen 127.0.0.1:%in; return default; }}\n{named}");
     gateway(&conf).start()
 }
 

@@ -13,7 +13,8 @@ const LOG: &str = "log_format f '$status'; access_log %dir/access.log f;\n";
 fn term_and_int_drop_the_sessions() {
     for signal in [Signal::TERM, Signal::INT] {
         let up = TcpBackend::echo();
-        let mut gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}")).with("up", up.addr()).start();
+        let mut gw =
+            gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}")).with("up", up.addr()).start();
         let mut client = gw.connect("in");
         client.send("a");
         client.recv(1);
@@ -38,7 +39,8 @@ fn term_says_who_sent_it() {
 #[test]
 fn quit_lets_sessions_end() {
     let up = TcpBackend::echo();
-    let mut gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}")).with("up", up.addr()).start();
+    let mut gw =
+        gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}")).with("up", up.addr()).start();
     let mut client = gw.connect("in");
     client.send("a");
     client.recv(1);
@@ -68,7 +70,11 @@ fn draining_ends_by_worker_shutdown_timeout() {
     assert_eq!(gw.wait(), Some(0));
     let line = gw.wait_error("shutdown timeout");
     assert_eq!(line.level, "info");
-    assert!(line.text.starts_with("shutdown timeout while proxying connection, client: 127.0.0.1, server: "), "{}", line.text);
+    assert!(
+        line.text.starts_with("shutdown timeout while proxying connection, client: 127.0.0.1, server: "),
+        "{}",
+        line.text
+    );
     assert_eq!(gw.access(1), ["200"]);
 }
 
@@ -86,7 +92,9 @@ fn hup_brings_a_new_config() {
 #[test]
 fn hup_leaves_sessions_as_they_are() {
     let up = TcpBackend::echo();
-    let old = format!("{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}\nserver {{ listen 127.0.0.1:%which; access_log off; return old; }}");
+    let old = format!(
+        "{LOG}server {{ listen 127.0.0.1:%in; proxy_pass %up; }}\nserver {{ listen 127.0.0.1:%which; access_log off; return old; }}"
+    );
     let mut gw = gateway(&old).with("up", up.addr()).start();
     let mut client = gw.connect("in");
     client.send("before");
@@ -122,7 +130,9 @@ fn no_connection_is_lost_over_a_reload() {
 
 #[test]
 fn listeners_come_and_go_with_a_reload() {
-    let mut gw = gateway("server { listen 127.0.0.1:%kept; return kept; }\nserver { listen 127.0.0.1:%old; return old; }").start();
+    let mut gw =
+        gateway("server { listen 127.0.0.1:%kept; return kept; }\nserver { listen 127.0.0.1:%old; return old; }")
+            .start();
     gw.reload("server { listen 127.0.0.1:%kept; return kept; }\nserver { listen 127.0.0.1:%new; return new; }");
     assert_eq!(gw.ask("new", ""), "new");
     assert_eq!(gw.ask("kept", ""), "kept");
@@ -146,7 +156,9 @@ fn a_bad_config_leaves_the_running_one() {
 #[test]
 fn a_missing_certificate_leaves_the_running_config() {
     let mut gw = gateway("server { listen 127.0.0.1:%in; return old; }").start();
-    gw.rewrite("server { listen 127.0.0.1:%in ssl; ssl_certificate none.crt; ssl_certificate_key none.key; return new; }");
+    gw.rewrite(
+        "server { listen 127.0.0.1:%in ssl; ssl_certificate none.crt; ssl_certificate_key none.key; return new; }",
+    );
     gw.signal(Signal::HUP);
     assert_eq!(gw.wait_error("cannot load certificate").level, "emerg");
     assert_eq!(gw.ask("in", ""), "old");
@@ -173,7 +185,8 @@ fn the_pid_stays_over_a_reload() {
 
 #[test]
 fn certificates_are_read_anew() {
-    let conf = "server { listen 127.0.0.1:%in ssl; ssl_certificate %dir/c.crt; ssl_certificate_key %dir/c.key; return x; }";
+    let conf =
+        "server { listen 127.0.0.1:%in ssl; ssl_certificate %dir/c.crt; ssl_certificate_key %dir/c.key; return x; }";
     let pki = testkit::pki();
     let mut gw = gateway(conf).file("c.crt", pki.text("server.crt")).file("c.key", pki.text("server.key")).start();
     assert!(gw.tls("in").run().stdout.contains("CN = server"));
@@ -203,7 +216,10 @@ fn usr1_opens_the_logs_anew() {
     gw.wait_error("connected to");
     let old = std::fs::read_to_string(gw.path("error.log.1")).unwrap();
     assert!(old.contains("signal 10 (SIGUSR1) received from "), "{old}");
-    assert_ne!(std::fs::metadata(gw.path("access.log")).unwrap().ino(), std::fs::metadata(gw.path("access.log.1")).unwrap().ino());
+    assert_ne!(
+        std::fs::metadata(gw.path("access.log")).unwrap().ino(),
+        std::fs::metadata(gw.path("access.log.1")).unwrap().ino()
+    );
 }
 
 #[test]
@@ -233,7 +249,10 @@ fn an_old_unix_socket_goes_with_a_reload() {
 #[test]
 fn several_workers() {
     let port = Port::lease();
-    let mut gw = gateway("server { listen 127.0.0.1:%in; return $pid; }").with("unused", port.number()).workers(3).start();
+    let mut gw = gateway("server { listen 127.0.0.1:%in; return $pid; }")
+        .with("unused", port.number().to_string())
+        .workers(3)
+        .start();
     for _ in 0..30 {
         assert!(gw.ask("in", "").parse::<u32>().is_ok());
     }

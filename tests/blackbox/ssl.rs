@@ -27,7 +27,8 @@ fn ask(gw: &Gateway, args: &str) -> Option<String> {
 #[test]
 fn terminates_and_passes_plain_bytes_on() {
     let up = TcpBackend::line();
-    let gw = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}")).with("up", up.addr()).start();
+    let gw =
+        gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}")).with("up", up.addr()).start();
     let done = gw.tls("in").args("-CAfile %pki/ca1.crt -verify_return_error").request("secret\n").run();
     assert!(done.stdout.contains("got:secret\n"), "{}", done.stdout);
     assert!(done.stdout.contains("Verification: OK"), "{}", done.stdout);
@@ -37,7 +38,8 @@ fn terminates_and_passes_plain_bytes_on() {
 #[test]
 fn carries_bulk() {
     let up = TcpBackend::banner(&"0123456789".repeat(300_000));
-    let gw = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}")).with("up", up.addr()).start();
+    let gw =
+        gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}")).with("up", up.addr()).start();
     let done = gw.tls("in").args("-quiet").run();
     assert_eq!(done.stdout.len(), 3_000_000);
     assert!(done.stdout.ends_with("0123456789"));
@@ -149,7 +151,11 @@ fn an_encrypted_key_opens_with_one_of_the_passphrases() {
     let done = gateway(&conf).file("wrong", "nope\n").test();
     assert_eq!(done.code, Some(1));
     let line = &done.messages()[0];
-    assert!(line.starts_with("[emerg] cannot load certificate key \"") && line.contains("encrypted.key\": PEM_read_bio_PrivateKey() failed (SSL:"), "{line}");
+    assert!(
+        line.starts_with("[emerg] cannot load certificate key \"")
+            && line.contains("encrypted.key\": PEM_read_bio_PrivateKey() failed (SSL:"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -162,7 +168,10 @@ fn certificates_given_as_text() {
 #[test]
 fn certificates_named_by_variables() {
     let conf = "server { listen 127.0.0.1:%in ssl; ssl_certificate %dir/$ssl_server_name.crt; ssl_certificate_key %dir/$ssl_server_name.key; return '<<<x>>>'; }";
-    let gw = gateway(conf).file("other.test.crt", pki().text("other.crt")).file("other.test.key", pki().text("other.key")).start();
+    let gw = gateway(conf)
+        .file("other.test.crt", pki().text("other.crt"))
+        .file("other.test.key", pki().text("other.key"))
+        .start();
     let done = gw.tls("in").args("-servername other.test -CAfile %pki/ca1.crt").run();
     assert_eq!(answer(&done), Some("x"));
     assert!(done.stdout.contains("CN = other.test"), "{}", done.stdout);
@@ -201,7 +210,11 @@ fn rejecting_the_handshake() {
     assert!(done.stderr.contains("alert number 112"), "{}", done.stderr);
     let line = gw.wait_error("handshake rejected");
     assert_eq!(line.level, "info");
-    assert!(line.text.starts_with("handshake rejected while SSL handshaking, client: 127.0.0.1, server: "), "{}", line.text);
+    assert!(
+        line.text.starts_with("handshake rejected while SSL handshaking, client: 127.0.0.1, server: "),
+        "{}",
+        line.text
+    );
     assert_eq!(ask(&gw, "-servername a.test").as_deref(), Some("a"));
     let statuses: Vec<String> = gw.access(2).iter().map(|line| line[..3].to_owned()).collect();
     assert_eq!(statuses, ["500", "200"]);
@@ -290,7 +303,8 @@ fn without_tickets_nothing_resumes() {
 #[test]
 fn sessions_resume_from_the_cache() {
     for cache in ["builtin", "shared:SSL:1m", "builtin:100 shared:SSL:1m"] {
-        let gw = answering("$ssl_session_reused", &format!("ssl_session_tickets off; ssl_session_cache {cache};")).start();
+        let gw =
+            answering("$ssl_session_reused", &format!("ssl_session_tickets off; ssl_session_cache {cache};")).start();
         assert_eq!(twice(&gw, "-tls1_2"), answers(".", "r"), "{cache}");
     }
 }
@@ -316,7 +330,9 @@ fn ticket_keys_of_the_older_length() {
 fn sessions_last_over_a_reload_with_a_shared_cache() {
     let dir = Scratch::new();
     let session = dir.path().join("session").display().to_string();
-    let conf = format!("{CERT}ssl_session_tickets off; ssl_session_cache shared:SSL:1m; server {{ listen 127.0.0.1:%in ssl; return '<<<$ssl_session_reused>>>'; }}");
+    let conf = format!(
+        "{CERT}ssl_session_tickets off; ssl_session_cache shared:SSL:1m; server {{ listen 127.0.0.1:%in ssl; return '<<<$ssl_session_reused>>>'; }}"
+    );
     let mut gw = gateway(&conf).start();
     assert_eq!(ask(&gw, &format!("-tls1_2 -sess_out {session}")).as_deref(), Some("."));
     gw.reload(&conf);
@@ -386,7 +402,8 @@ fn verify_off_asks_for_nothing() {
 
 #[test]
 fn names_of_client_cas_are_sent_and_of_trusted_cas_not() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_trusted_certificate %pki/ca2.crt;");
+    let gw =
+        verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_trusted_certificate %pki/ca2.crt;");
     let done = gw.tls("in").args(CLIENT2).run();
     assert_eq!(answer(&done), Some("SUCCESS"));
     let (_, names) = done.stdout.split_once("Acceptable client certificate CA names").expect("names");
@@ -398,7 +415,8 @@ fn names_of_client_cas_are_sent_and_of_trusted_cas_not() {
 fn verify_depth_counts_intermediates() {
     let chain = "-cert %pki/deepclient.crt -key %pki/deepclient.key -cert_chain %pki/inter.crt";
     for (depth, accepted) in [(1, true), (0, false)] {
-        let gw = verifying(&format!("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_verify_depth {depth};"));
+        let gw =
+            verifying(&format!("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_verify_depth {depth};"));
         assert_eq!(ask(&gw, chain).is_some(), accepted, "{depth}");
     }
 }
@@ -409,7 +427,11 @@ fn a_crl_refuses_revoked_clients() {
     assert_eq!(ask(&gw, CLIENT).as_deref(), Some("SUCCESS"));
     assert_eq!(ask(&gw, "-cert %pki/revoked.crt -key %pki/revoked.key"), None);
     let line = gw.wait_error("verify error");
-    assert!(line.text.starts_with("client SSL certificate verify error: (23:certificate revoked) while SSL handshaking"), "{}", line.text);
+    assert!(
+        line.text.starts_with("client SSL certificate verify error: (23:certificate revoked) while SSL handshaking"),
+        "{}",
+        line.text
+    );
 }
 
 #[test]
@@ -417,7 +439,11 @@ fn an_issuer_without_a_crl_fails() {
     let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca2.crt; ssl_crl %pki/ca1.crl;");
     assert_eq!(ask(&gw, CLIENT2), None);
     let line = gw.wait_error("verify error");
-    assert!(line.text.starts_with("client SSL certificate verify error: (3:unable to get certificate CRL) while"), "{}", line.text);
+    assert!(
+        line.text.starts_with("client SSL certificate verify error: (3:unable to get certificate CRL) while"),
+        "{}",
+        line.text
+    );
 }
 
 #[test]
@@ -425,7 +451,11 @@ fn an_expired_client_certificate() {
     let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;");
     assert_eq!(ask(&gw, "-cert %pki/expired.crt -key %pki/expired.key"), None);
     let line = gw.wait_error("verify error");
-    assert!(line.text.starts_with("client SSL certificate verify error: (10:certificate has expired) while"), "{}", line.text);
+    assert!(
+        line.text.starts_with("client SSL certificate verify error: (10:certificate has expired) while"),
+        "{}",
+        line.text
+    );
     assert_eq!(gw.access(1), ["500 TLSv1.3 FAILED:certificate has expired"]);
 }
 
@@ -434,7 +464,11 @@ fn a_self_signed_client_certificate() {
     let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;");
     assert_eq!(ask(&gw, "-cert %pki/self.crt -key %pki/self.key"), None);
     let line = gw.wait_error("verify error");
-    assert!(line.text.starts_with("client SSL certificate verify error: (18:self-signed certificate) while"), "{}", line.text);
+    assert!(
+        line.text.starts_with("client SSL certificate verify error: (18:self-signed certificate) while"),
+        "{}",
+        line.text
+    );
 }
 
 #[test]
@@ -475,7 +509,9 @@ fn plain_connections_have_no_ssl_variables() {
 
 #[test]
 fn one_server_that_asks_for_tls_makes_the_address_tls() {
-    let conf = format!("{CERT}server {{ listen 127.0.0.1:%in; return '<<<plain>>>'; }}\nserver {{ listen 127.0.0.1:%in ssl; server_name b.test; return '<<<b>>>'; }}");
+    let conf = format!(
+        "{CERT}server {{ listen 127.0.0.1:%in; return '<<<plain>>>'; }}\nserver {{ listen 127.0.0.1:%in ssl; server_name b.test; return '<<<b>>>'; }}"
+    );
     let gw = gateway(&conf).start();
     assert_eq!(ask(&gw, "-servername x.test").as_deref(), Some("plain"));
     assert_eq!(ask(&gw, "-servername b.test").as_deref(), Some("b"));
@@ -484,7 +520,9 @@ fn one_server_that_asks_for_tls_makes_the_address_tls() {
 #[test]
 fn preread_under_termination_reads_the_decrypted_bytes() {
     let up = TcpBackend::line();
-    let gw = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; ssl_preread on; proxy_pass %up; }}")).with("up", up.addr()).start();
+    let gw = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; ssl_preread on; proxy_pass %up; }}"))
+        .with("up", up.addr())
+        .start();
     let done = gw.tls("in").request("hello there\n").run();
     assert!(done.stdout.contains("got:hello there\n"), "{}", done.stdout);
 }

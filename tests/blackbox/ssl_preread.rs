@@ -53,7 +53,8 @@ fn only_the_first_name_and_list_count() {
 #[test]
 fn extensions_around_do_not_matter() {
     let gw = telling("");
-    let hello = Hello::new().extension(0x3a3a, vec![]).extension(51, vec![1; 300]).name("a.test").extension(21, vec![0; 100]);
+    let hello =
+        Hello::new().extension(0x3a3a, vec![]).extension(51, vec![1; 300]).name("a.test").extension(21, vec![0; 100]);
     assert_eq!(ask(&gw, &hello.bytes()), "[a.test] [TLSv1.2] []");
 }
 
@@ -122,7 +123,8 @@ fn larger_than_the_buffer() {
     assert_eq!(ask(&gw, &hello.bytes()), "");
     let line = gw.wait_error("preread buffer full");
     assert_eq!(line.level, "error");
-    let expected = format!("preread buffer full while prereading client data, client: 127.0.0.1, server: {}", gw.addr("in"));
+    let expected =
+        format!("preread buffer full while prereading client data, client: 127.0.0.1, server: {}", gw.addr("in"));
     assert_eq!(line.text, expected);
     assert!(gw.access(1)[0].starts_with("400 "));
 }
@@ -130,7 +132,8 @@ fn larger_than_the_buffer() {
 #[test]
 fn not_tls_goes_on_without_values() {
     let gw = telling("");
-    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-OpenSSH\r\n", &[22, 2, 1, 0, 9, 9], &[0x17, 3, 3, 0, 1, 0]] {
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-OpenSSH\r\n", &[22, 2, 1, 0, 9, 9], &[0x17, 3, 3, 0, 1, 0]]
+    {
         assert_eq!(ask(&gw, bytes), "[] [] []");
     }
     for line in gw.access(4) {
@@ -178,9 +181,11 @@ fn the_hello_of_ssl_2() {
 #[test]
 fn waits_for_five_bytes_and_gives_up_in_silence() {
     let up = TcpBackend::banner("never");
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; ssl_preread on; preread_timeout 300ms; proxy_pass %up; }}"))
-        .with("up", up.addr())
-        .start();
+    let gw = gateway(&format!(
+        "{LOG}server {{ listen 127.0.0.1:%in; ssl_preread on; preread_timeout 300ms; proxy_pass %up; }}"
+    ))
+    .with("up", up.addr())
+    .start();
     let start = Instant::now();
     let mut client = gw.connect("in");
     client.send([22, 3, 1]);
@@ -208,14 +213,19 @@ fn the_timeout_is_not_restarted_by_data() {
 #[test]
 fn the_bytes_reach_the_upstream_unchanged() {
     let up = TcpBackend::collect();
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; ssl_preread on; proxy_pass %up; }}")).with("up", up.addr()).start();
+    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in; ssl_preread on; proxy_pass %up; }}"))
+        .with("up", up.addr())
+        .start();
     let mut sent = Hello::named("a.test").bytes();
     sent.extend(b"and more");
     let mut client = gw.connect("in");
     client.send(&sent);
     client.finish_sending();
     assert_eq!(up.received(0), sent);
-    assert_eq!(gw.access(1), [format!("200 [a.test] [TLSv1.2] [-] {}", sent.len())].map(|line| line.replace("[-]", "[]")));
+    assert_eq!(
+        gw.access(1),
+        [format!("200 [a.test] [TLSv1.2] [-] {}", sent.len())].map(|line| line.replace("[-]", "[]"))
+    );
 }
 
 #[test]

@@ -10,7 +10,9 @@ const LOG: &str = "log_format f '$protocol $status $bytes_received $bytes_sent $
                    access_log %dir/access.log f;\n";
 
 fn to_backend(backend: &UdpBackend, more: &str) -> testkit::Gateway {
-    gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; {more} }}")).with("up", backend.addr()).start()
+    gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; {more} }}"))
+        .with("up", backend.addr())
+        .start()
 }
 
 #[test]
@@ -138,9 +140,10 @@ fn requests_and_responses_of_several() {
 #[test]
 fn a_dead_port_counts_as_an_answer() {
     let port = Port::lease();
-    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass 127.0.0.1:%dead; proxy_responses 1; }}"))
-        .with("dead", port.number())
-        .start();
+    let gw =
+        gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass 127.0.0.1:%dead; proxy_responses 1; }}"))
+            .with("dead", port.number().to_string())
+            .start();
     let client = UdpPeer::connect(&gw.addr("in"));
     client.send("x");
     let line = gw.wait_error("failed (111: Connection refused)");

@@ -259,7 +259,9 @@ fn a_zone_is_shared_by_the_workers() {
 fn a_name_with_two_addresses_makes_two_peers() {
     let backend = TcpBackend::banner("x");
     let port = backend.addr().rsplit(':').next().unwrap().to_owned();
-    let gw = gateway("upstream u { server localhost:%port; }\nserver { listen 127.0.0.1:%in; proxy_pass u; }").with("port", port).start();
+    let gw = gateway("upstream u { server localhost:%port; }\nserver { listen 127.0.0.1:%in; proxy_pass u; }")
+        .with("port", port)
+        .start();
     assert_eq!(order(&gw, 3), "xxx");
 }
 
