@@ -1,12 +1,17 @@
 //! `proxy_ssl*`: TLS towards the upstream.
 
+mod directives;
+mod settings;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::template::Template;
 
 use super::ssl::{Certificate, ObjectCache, Protocols};
-use crate::directive::Directive;
+
+pub(crate) use directives::DIRECTIVES;
+pub(crate) use settings::{Settings, merge};
 
 /// `proxy_ssl*` of a server that has `proxy_ssl on`.
 #[derive(Debug)]
@@ -47,9 +52,3 @@ pub struct Context {
     /// `proxy_ssl_conf_command`s in written order.
     pub conf_commands: Vec<(String, String)>,
 }
-
-/// What one block says.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {}
-
-pub(crate) const DIRECTIVES: &[Directive] = &[];

@@ -1,10 +1,15 @@
 //! `ssl_*`: TLS towards clients. Types that both sides of TLS share stand here too.
 
+mod directives;
+pub(crate) mod read;
+mod settings;
+
 use std::path::PathBuf;
 
 use policy::template::Template;
 
-use crate::directive::Directive;
+pub(crate) use directives::DIRECTIVES;
+pub(crate) use settings::{Settings, handshake_timeout, merge};
 
 /// `ssl_*` with values or defaults. Servers that say nothing of their own share one.
 #[derive(Debug)]
@@ -167,9 +172,3 @@ pub enum Ocsp {
     /// The client's certificate only.
     Leaf,
 }
-
-/// What one block says.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {}
-
-pub(crate) const DIRECTIVES: &[Directive] = &[];

@@ -1,10 +1,18 @@
 //! `upstream { }`: groups of peers and how one is chosen.
 
+mod directives;
+mod draft;
+mod finish;
+mod server;
+
 use policy::address::Address;
 use policy::template::Template;
 
-use crate::directive::Directive;
 use crate::family::core::ResolverId;
+
+pub(crate) use directives::DIRECTIVES;
+pub(crate) use draft::Draft;
+pub(crate) use finish::finish;
 
 /// Which group of [`crate::Stream::upstreams`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,9 +111,3 @@ pub struct Resolved {
     /// `service=`.
     pub service: Option<String>,
 }
-
-/// Groups while they are read.
-#[derive(Debug, Default)]
-pub(crate) struct Draft {}
-
-pub(crate) const DIRECTIVES: &[Directive] = &[];
