@@ -34,13 +34,6 @@ pub(crate) fn ssl_mut<S>(stream: &mut SslStream<S>) -> &mut SslRef {
     unsafe { SslRef::from_ptr_mut(stream.ssl().as_ptr()) }
 }
 
-/// Offers a session for resumption.
-pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
-    // SAFETY: both libraries take a reference of their own and check that protocol and cipher still fit; sessions
-    // are only made by contexts of this crate, which all use the same method.
-    unsafe { ssl.set_session(session) }
-}
-
 /// Takes a session out of the context's caches.
 pub(crate) fn remove_session(context: &SslContextRef, session: &SslSessionRef) {
     // SAFETY: a session unknown to the context's cache is looked up and left alone.

@@ -3,6 +3,7 @@
 
 use openssl::ssl::SslContextBuilder;
 
+use crate::conf_command::Lists;
 use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
 
@@ -16,7 +17,12 @@ fn tokens(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Sets the ciphers of TLS 1.2 and older.
-pub(crate) fn set(builder: &mut SslContextBuilder, list: &str, warnings: &mut Vec<Warning>) -> Result<(), TlsError> {
+pub(crate) fn set(
+    builder: &mut SslContextBuilder,
+    lists: &mut Lists,
+    list: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), TlsError> {
     let usable = usable(list, warnings);
     builder.set_cipher_list(&usable).map_err(|stack| {
         let what = format!("SSL_CTX_set_cipher_list(\"{list}\")");
@@ -25,7 +31,9 @@ pub(crate) fn set(builder: &mut SslContextBuilder, list: &str, warnings: &mut Ve
             errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
         }
         TlsError::failed(&what, &errors)
-    })
+    })?;
+    lists.set_ciphers(&usable);
+    Ok(())
 }
 
 #[cfg(not(feature = "aws-lc"))]
@@ -74,7 +82,7 @@ mod tests {
     fn try_list(list: &str) -> (Result<(), TlsError>, Vec<Warning>) {
         let mut warnings = Vec::new();
         let mut builder = SslContext::builder(SslMethod::tls()).unwrap();
-        (set(&mut builder, list, &mut warnings), warnings)
+        (set(&mut builder, &mut Lists::default(), list, &mut warnings), warnings)
     }
 
     #[test]

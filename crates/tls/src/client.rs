@@ -45,6 +45,7 @@ impl ClientContext {
     /// Builds a context; the warnings are for the error log, at level warn.
     pub fn build(settings: &ClientSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
         let mut warnings = Vec::new();
+        let mut lists = Lists::default();
         let mut builder = new_builder(settings.protocols, &mut warnings)?;
         if settings.protocols.has_legacy() && ciphers::security_level(&settings.ciphers).is_none() {
             backend::allow_legacy_context(&mut builder);
@@ -52,7 +53,7 @@ impl ClientContext {
         if let Some(pair) = &settings.certificate {
             Identity::load(pair, &settings.passphrases)?.use_in_context(&mut builder)?;
         }
-        ciphers::set(&mut builder, &settings.ciphers, &mut warnings)?;
+        ciphers::set(&mut builder, &mut lists, &settings.ciphers, &mut warnings)?;
         if settings.verify {
             trust_more(builder.cert_store_mut(), settings.trusted_ca.as_ref(), settings.crl.as_ref())?;
         }
@@ -64,7 +65,6 @@ impl ClientContext {
                 }
             });
         }
-        let mut lists = Lists::default();
         for (name, value) in &settings.conf_commands {
             conf_command::run(&mut builder, &mut lists, false, (name, value))?;
         }

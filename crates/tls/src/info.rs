@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 
 use openssl::pkey::Id;
+use openssl::ssl::SslVersion;
 
 use crate::backend;
 use crate::certificate::{PeerCertificate, hex};
@@ -57,9 +58,18 @@ impl<S: Read + Write> Stream<S> {
         self.lists()?.alpn()
     }
 
-    /// `$ssl_session_id`: lower-case hex; empty without one.
+    /// `$ssl_session_id`: lower-case hex; empty without one. In TLS 1.3, where AWS-LC has none, a value derived from
+    /// the connection's secrets stands for it (RFC 8446 §7.5): of no use but to tell connections apart.
     pub fn session_id(&self) -> String {
-        self.ssl().session().map_or_else(String::new, |session| hex(session.id()))
+        let id = self.ssl().session().map_or_else(String::new, |session| hex(session.id()));
+        if !id.is_empty() || self.ssl().version2() != Some(SslVersion::TLS1_3) || !self.is_established() {
+            return id;
+        }
+        let mut derived = [0; 32];
+        match self.ssl().export_keying_material(&mut derived, "EXPORTER-session-id", None) {
+            Ok(()) => hex(&derived),
+            Err(_) => id,
+        }
     }
 
     /// Whether this handshake resumed a session (`$ssl_session_reused`).

@@ -5,9 +5,10 @@ use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContext, SslRef, SslVerifyMode};
+use openssl::ssl::{SslContext, SslRef, SslSessionRef, SslVerifyMode};
 
 use crate::backend::{self, VersionRange};
+use crate::cache::SharedSessionCache;
 use crate::conf_command::Lists;
 use crate::connection::Connection;
 use crate::error::{TlsError, Warning};
@@ -24,6 +25,7 @@ pub struct ServerContext {
     /// What the library does not copy when a connection changes contexts.
     per_connection: PerConnection,
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
+    shared_cache: Option<Arc<SharedSessionCache>>,
     pub(crate) rejects: bool,
     stapling: Mutex<Option<Arc<[u8]>>>,
 }
@@ -57,9 +59,21 @@ impl ServerContext {
         *self.stapling.lock().unwrap_or_else(PoisonError::into_inner) = response.map(Arc::from);
     }
 
+    /// Forgets a session in every cache of this context.
+    pub(crate) fn remove_session(&self, session: &SslSessionRef) {
+        backend::remove_session(&self.context, session);
+        // AWS-LC tells the shared cache only of what its own cache held
+        if let Some(cache) = &self.shared_cache {
+            cache.remove(session.id());
+        }
+    }
+
     /// Makes this the server of a connection whose ClientHello has come.
     pub(crate) fn apply(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
-        ssl.set_ssl_context(&self.context)?;
+        if !std::ptr::eq(ssl.ssl_context(), &raw const *self.context) {
+            ssl.set_ssl_context(&self.context)?;
+            self.per_connection.lists.apply_ciphers(ssl)?;
+        }
         let PerConnection { options, versions, verify, verify_depth, lists, allows_legacy } = &self.per_connection;
         backend::set_options(ssl, *options);
         backend::set_version_range(ssl, *versions)?;

@@ -153,7 +153,7 @@ impl<S: Read + Write> Stream<S> {
     /// Takes this connection's session out of the server's caches, after its client certificate was refused.
     pub fn remove_session(&mut self) {
         if let (Some(origin), Some(session)) = (&self.origin, self.inner.ssl().session()) {
-            backend::remove_session(&origin.context, session);
+            origin.remove_session(session);
         }
     }
 

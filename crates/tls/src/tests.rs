@@ -1,1 +1,9 @@
-//! Server and client against each other in memory.
+//! Server and client against each other, over pipes in memory.
+
+mod errors;
+mod handshake;
+mod kit;
+mod selection;
+mod sessions;
+mod transfer;
+mod verification;

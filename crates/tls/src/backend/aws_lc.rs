@@ -5,7 +5,7 @@ use std::ptr;
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, SslContextBuilder, SslRef, SslStream};
+use openssl::ssl::{Error, SslContextBuilder, SslRef, SslSessionRef, SslStream};
 use openssl::x509::X509Ref;
 
 use super::{check, on_ticket};
@@ -86,6 +86,13 @@ pub(crate) fn set_read_ahead(builder: &mut SslContextBuilder) {
     builder.set_read_ahead(true);
 }
 
+/// Offers a session for resumption.
+pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // SAFETY: the library takes a reference of its own and checks that protocol and cipher still fit; sessions are
+    // only made by contexts of this crate, which all use the same method.
+    unsafe { ssl.set_session(session) }
+}
+
 /// Nothing to do: the library neither compresses nor renegotiates, and the stream takes a lost close_notify for one.
 pub(crate) fn set_defaults(_: &mut SslContextBuilder) {}
 
@@ -118,6 +125,16 @@ pub(crate) fn set_sigalgs(ssl: &mut SslRef, list: &CStr) -> Result<(), ErrorStac
 pub(crate) fn set_peer_sigalgs(ssl: &mut SslRef, numbers: &[u16]) -> Result<(), ErrorStack> {
     // SAFETY: a live connection; the slice's length is passed along.
     check(unsafe { sys::SSL_set_verify_algorithm_prefs(ssl.as_ptr(), numbers.as_ptr(), numbers.len()) })
+}
+
+/// Suites of TLS 1.3 (or the library's own) and ciphers of older versions, for a connection that has changed contexts.
+pub(crate) fn set_ciphers(ssl: &mut SslRef, suites: Option<&CStr>, ciphers: Option<&CStr>) -> Result<(), ErrorStack> {
+    let suites = suites.unwrap_or(c"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+    // SAFETY: a live connection and C strings.
+    unsafe {
+        check(sys::SSL_set_ciphersuites(ssl.as_ptr(), suites.as_ptr()))?;
+        ciphers.map_or(Ok(()), |list| check(sys::SSL_set_cipher_list(ssl.as_ptr(), list.as_ptr())))
+    }
 }
 
 /// TLS 1.3 suites of a context.

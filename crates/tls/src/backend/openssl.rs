@@ -3,9 +3,11 @@
 use std::ffi::{CStr, c_int, c_long, c_ulong, c_void};
 use std::ptr;
 
-use foreign_types::ForeignTypeRef;
+use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, SslContextBuilder, SslMode, SslOptions, SslRef, SslStream, SslVersion};
+use openssl::ssl::{
+    Error, SslContextBuilder, SslMode, SslOptions, SslRef, SslSession, SslSessionRef, SslStream, SslVersion,
+};
 use openssl::x509::X509Ref;
 
 use super::{check, on_ticket};
@@ -31,6 +33,7 @@ pub(super) mod sys {
             indent: c_int,
             flags: c_ulong,
         ) -> c_int;
+        pub(in crate::backend) fn SSL_SESSION_dup(session: *const SSL_SESSION) -> *mut SSL_SESSION;
         pub(in crate::backend) fn SSL_set_options(ssl: *mut SSL, options: u64) -> u64;
         pub(in crate::backend) fn SSL_clear_options(ssl: *mut SSL, options: u64) -> u64;
         pub(in crate::backend) fn SSL_set_verify_depth(ssl: *mut SSL, depth: c_int);
@@ -134,6 +137,20 @@ pub(crate) fn abort<S: std::io::Read + std::io::Write>(stream: &mut SslStream<S>
 /// buffers, which are given back between records.
 pub(crate) fn set_read_ahead(builder: &mut SslContextBuilder) {
     builder.set_mode(SslMode::RELEASE_BUFFERS);
+}
+
+/// Offers a session for resumption.
+pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // a session is spoiled by being used in TLS 1.3: only a copy is
+    // SAFETY: the copy is released here; the library takes a reference of its own and checks that protocol and cipher
+    // still fit; sessions are only made by contexts of this crate, which all use the same method.
+    unsafe {
+        let copy = sys::SSL_SESSION_dup(session.as_ptr());
+        if copy.is_null() {
+            return Err(ErrorStack::get());
+        }
+        ssl.set_session(&SslSession::from_ptr(copy))
+    }
 }
 
 /// No compression, no renegotiation, a lost close_notify is no error; system-wide bans of versions are lifted.

@@ -66,12 +66,12 @@ pub(super) fn run(
 ) -> Result<(), TlsError> {
     let command = name.to_ascii_lowercase();
     let done = match command.as_str() {
-        "ciphersuites" => return ciphersuites(builder, name, value),
-        "cipherstring" => crate::ciphers::set(builder, value, &mut Vec::new()).ok(),
+        "ciphersuites" => return ciphersuites(builder, lists, name, value),
+        "cipherstring" => crate::ciphers::set(builder, lists, value, &mut Vec::new()).ok(),
         "minprotocol" => version(value).and_then(|version| builder.set_min_proto_version(version).ok()),
         "maxprotocol" => version(value).and_then(|version| builder.set_max_proto_version(version).ok()),
         "protocol" => each_signed(value, |word, on| protocol(builder, word, on)),
-        "options" => each_signed(value, |word, on| option(builder, word, on)),
+        "options" => each_signed(value, |word, on| option(builder, is_server, word, on)),
         "signaturealgorithms" => signature_algorithms(lists, value),
         "clientsignaturealgorithms" if is_server => peer_signature_algorithms(lists, value),
         "numtickets" => value.parse().ok().map(|tickets| backend::set_num_tickets(builder, tickets)),
@@ -93,9 +93,9 @@ pub(super) fn run(
     })
 }
 
-fn ciphersuites(builder: &mut SslContextBuilder, name: &str, value: &str) -> Result<(), TlsError> {
-    let set = backend::c_text(value).is_some_and(|list| backend::set_ciphersuites(builder, &list).is_ok());
-    if set {
+fn ciphersuites(builder: &mut SslContextBuilder, lists: &mut Lists, name: &str, value: &str) -> Result<(), TlsError> {
+    if let Some(list) = backend::c_text(value).filter(|list| backend::set_ciphersuites(builder, list).is_ok()) {
+        lists.ciphersuites = Some(list);
         return Ok(());
     }
     let errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
@@ -144,9 +144,9 @@ fn protocol(builder: &mut SslContextBuilder, word: &str, on: bool) -> Option<()>
     Some(())
 }
 
-fn option(builder: &mut SslContextBuilder, word: &str, on: bool) -> Option<()> {
+fn option(builder: &mut SslContextBuilder, is_server: bool, word: &str, on: bool) -> Option<()> {
     let (bits, set) = match word.to_ascii_lowercase().as_str() {
-        "serverpreference" => (SslOptions::CIPHER_SERVER_PREFERENCE, on),
+        "serverpreference" if is_server => (SslOptions::CIPHER_SERVER_PREFERENCE, on),
         "sessionticket" => (SslOptions::NO_TICKET, !on),
         // what the library does anyhow, or does not have to be told
         "norenegotiation" | "ecdhsingle" | "dhsingle" | "middleboxcompat" | "bugs" | "emptyfragments" if on => {

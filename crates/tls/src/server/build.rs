@@ -38,7 +38,8 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         identity.use_in_context(&mut builder)?;
         identities.push(identity);
     }
-    ciphers::set(&mut builder, &settings.ciphers, warnings)?;
+    let mut lists = Lists::default();
+    ciphers::set(&mut builder, &mut lists, &settings.ciphers, warnings)?;
     if settings.prefer_server_ciphers {
         builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
     }
@@ -47,7 +48,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     }
     trust(&mut builder, settings)?;
     diffie_hellman(&mut builder, settings.dhparam.as_ref(), warnings)?;
-    let mut lists = Lists { groups: curves(&settings.ecdh_curve)?, ..Lists::default() };
+    lists.groups = curves(&settings.ecdh_curve)?;
     builder.set_session_id_context(&session_id_context::digest(settings, &identities))?;
     let ticket_keys = sessions(&mut builder, settings);
     alpn(&mut builder, &settings.alpn);
@@ -68,6 +69,10 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         context: builder.build(),
         per_connection,
         ticket_keys,
+        shared_cache: match &settings.session_cache {
+            SessionCache::Stored { shared, .. } => shared.clone(),
+            SessionCache::Off | SessionCache::None => None,
+        },
         rejects: settings.reject_handshake,
         stapling: Mutex::new(settings.stapling.clone().map(Arc::from)),
     })
