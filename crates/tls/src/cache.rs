@@ -23,10 +23,13 @@ pub struct SharedSessionCache {
 
 #[derive(Debug, Default)]
 struct Shard {
-    sessions: HashMap<Box<[u8]>, (Box<[u8]>, Instant)>,
+    sessions: HashMap<Box<[u8]>, Entry>,
     oldest_first: VecDeque<Box<[u8]>>,
     bytes: usize,
 }
+
+/// A serialized session and when it expires.
+type Entry = (Box<[u8]>, Instant);
 
 impl SharedSessionCache {
     /// A cache of about `bytes` bytes, whose ticket keys change every `timeout` (`ssl_session_timeout`).

@@ -36,7 +36,7 @@ impl PeerCertificate {
     /// The subject's first common name as UTF-8 (PROXY protocol v2).
     pub fn common_name(&self) -> Option<String> {
         let entry = self.0.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
-        Some(entry.data().to_string().ok()?)
+        entry.data().to_string().ok()
     }
 
     /// `$ssl_client_serial`: upper-case hex without separators.

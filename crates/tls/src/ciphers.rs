@@ -3,6 +3,7 @@
 
 use openssl::ssl::SslContextBuilder;
 
+use crate::backend;
 use crate::conf_command::Lists;
 use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
@@ -32,7 +33,7 @@ pub(crate) fn set(
         }
         TlsError::failed(&what, &errors)
     })?;
-    lists.set_ciphers(&usable);
+    lists.ciphers = backend::c_text(&usable);
     Ok(())
 }
 

@@ -17,10 +17,8 @@ mod emulation;
 pub(crate) struct Lists {
     pub(crate) groups: Option<CString>,
     /// Ciphers of TLS 1.2 and older.
-    #[cfg(feature = "aws-lc")]
     pub(crate) ciphers: Option<CString>,
     /// Suites of TLS 1.3, if not the library's own.
-    #[cfg(feature = "aws-lc")]
     pub(crate) ciphersuites: Option<CString>,
     #[cfg(feature = "aws-lc")]
     pub(crate) sigalgs: Option<CString>,
@@ -31,20 +29,7 @@ pub(crate) struct Lists {
 impl Lists {
     /// For a connection that has changed contexts: AWS-LC copies cipher lists when a connection is made.
     pub(crate) fn apply_ciphers(&self, ssl: &mut openssl::ssl::SslRef) -> Result<(), openssl::error::ErrorStack> {
-        #[cfg(feature = "aws-lc")]
-        backend::set_ciphers(ssl, self.ciphersuites.as_deref(), self.ciphers.as_deref())?;
-        let _ = ssl;
-        Ok(())
-    }
-
-    /// Remembers a cipher list that the context has accepted.
-    pub(crate) fn set_ciphers(&mut self, list: &str) {
-        #[cfg(feature = "aws-lc")]
-        {
-            self.ciphers = backend::c_text(list);
-        }
-        #[cfg(not(feature = "aws-lc"))]
-        let _ = list;
+        backend::set_ciphers(ssl, self.ciphersuites.as_deref(), self.ciphers.as_deref())
     }
 
     pub(crate) fn apply(&self, ssl: &mut openssl::ssl::SslRef) -> Result<(), openssl::error::ErrorStack> {

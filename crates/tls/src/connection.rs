@@ -12,10 +12,10 @@ use crate::tickets::TicketKeys;
 /// How far the early choice of the server has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// No ClientHello yet: stop when it comes.
+    /// No `ClientHello` yet: stop when it comes.
     #[default]
     Waiting,
-    /// The ClientHello is here; the stream has to choose.
+    /// The `ClientHello` is here; the stream has to choose.
     Choosing,
     /// Chosen: go on.
     Chosen,
@@ -29,7 +29,7 @@ pub(crate) enum Phase {
 pub(crate) struct Connection {
     pub(crate) phase: Phase,
     pub(crate) hello: Hello,
-    /// Whether the ClientHello's lists are kept for variables.
+    /// Whether the `ClientHello`'s lists are kept for variables.
     pub(crate) capture_hello: bool,
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
     pub(crate) stapling: Option<Arc<[u8]>>,
@@ -61,7 +61,7 @@ impl Connection {
         ssl.ex_data_mut(*INDEX.get()?)
     }
 
-    /// Called with each ClientHello: what the handshake is to do now.
+    /// Called with each `ClientHello`: what the handshake is to do now.
     pub(crate) fn on_hello(&mut self, hello: &ClientHello<'_>) -> Phase {
         if self.phase == Phase::Waiting {
             self.hello = Hello::of(hello, self.capture_hello);

@@ -1,12 +1,14 @@
-//! What is remembered of a ClientHello: the server name always, the lists for variables only when asked for.
+//! What is remembered of a `ClientHello`: the server name always, the lists for variables only when asked for.
 //! The library has already checked the message's outer form; nothing here can fail.
+
+use std::fmt::Write;
 
 use crate::names;
 
 #[cfg(test)]
 mod tests;
 
-/// The parts of a ClientHello the callbacks hand over; extensions without their header.
+/// The parts of a `ClientHello` the callbacks hand over; extensions without their header.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ClientHello<'a> {
     pub(crate) legacy_version: u16,
@@ -92,7 +94,7 @@ fn join(numbers: &[u8], name: impl Fn(u16) -> Option<&'static str>) -> String {
         }
         match name(number) {
             Some(name) => text.push_str(name),
-            None => text.push_str(&format!("0x{number:04x}")),
+            None => drop(write!(text, "0x{number:04x}")),
         }
     }
     text
@@ -104,7 +106,7 @@ fn vector(extension: &[u8]) -> Option<&[u8]> {
     (u16::from_be_bytes(*length) as usize == rest.len()).then_some(rest)
 }
 
-/// The host name of a server_name extension (RFC 6066 §3).
+/// The host name of a `server_name` extension (RFC 6066 §3).
 fn host_name(extension: &[u8]) -> Option<&[u8]> {
     let (&kind, entry) = vector(extension)?.split_first()?;
     let (length, rest) = entry.split_first_chunk::<2>()?;

@@ -77,7 +77,7 @@ impl<S: Read + Write> Stream<S> {
         self.ssl().session_reused()
     }
 
-    /// `$ssl_server_name`: the name the client sent, as sent. Known once the ClientHello has come.
+    /// `$ssl_server_name`: the name the client sent, as sent. Known once the `ClientHello` has come.
     pub fn server_name(&self) -> Option<&[u8]> {
         self.hello()?.server_name.as_deref()
     }

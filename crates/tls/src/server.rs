@@ -1,11 +1,11 @@
 //! Server contexts: built once from settings, shared by all threads, and applied to a connection when its
-//! ClientHello has told which server it wants.
+//! `ClientHello` has told which server it wants.
 
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContext, SslRef, SslSessionRef, SslVerifyMode};
+use openssl::ssl::{SslContext, SslOptions, SslRef, SslSessionRef, SslVerifyMode};
 
 use crate::backend::{self, VersionRange};
 use crate::cache::SharedSessionCache;
@@ -31,7 +31,7 @@ pub struct ServerContext {
 }
 
 struct PerConnection {
-    options: u64,
+    options: SslOptions,
     versions: VersionRange,
     verify: ClientVerify,
     verify_depth: c_int,
@@ -68,7 +68,7 @@ impl ServerContext {
         }
     }
 
-    /// Makes this the server of a connection whose ClientHello has come.
+    /// Makes this the server of a connection whose `ClientHello` has come.
     pub(crate) fn apply(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
         if !std::ptr::eq(ssl.ssl_context(), &raw const *self.context) {
             ssl.set_ssl_context(&self.context)?;

@@ -21,7 +21,7 @@ pub use handshake::{Choice, Chooser, Status};
 /// A connection over the socket `S`.
 pub struct Stream<S> {
     inner: SslStream<S>,
-    /// Until the ClientHello has come.
+    /// Until the `ClientHello` has come.
     waiting: Option<handshake::Waiting>,
     is_established: bool,
     /// Whose caches hold a server side's session: the server it began with.
@@ -33,7 +33,7 @@ pub struct Stream<S> {
 pub enum Transfer {
     /// This many bytes, at least one.
     Bytes(usize),
-    /// The peer has ended its direction, with or without close_notify.
+    /// The peer has ended its direction, with or without `close_notify`.
     Eof,
     /// Try again when the socket is readable.
     WantRead,
@@ -44,7 +44,7 @@ pub enum Transfer {
 /// How far the orderly end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Our close_notify is out; the peer's has not come. Call again to await it.
+    /// Our `close_notify` is out; the peer's has not come. Call again to await it.
     Sent,
     /// Both directions have ended.
     Complete,
@@ -55,7 +55,7 @@ pub enum Shutdown {
 }
 
 impl<S: Read + Write> Stream<S> {
-    /// The server side. `default` is the server of the address; `chooser` is asked once, when the ClientHello has
+    /// The server side. `default` is the server of the address; `chooser` is asked once, when the `ClientHello` has
     /// come. `capture_hello` keeps the client's lists for [`client_ciphers`](Self::client_ciphers) and the like.
     pub fn accept(
         socket: S,
@@ -107,7 +107,7 @@ impl<S: Read + Write> Stream<S> {
         self.inner.ssl().pending()
     }
 
-    /// Sends close_notify, then (when called again) awaits the peer's. Does nothing during a handshake or after
+    /// Sends `close_notify`, then (when called again) awaits the peer's. Does nothing during a handshake or after
     /// [`set_quiet_shutdown`](Self::set_quiet_shutdown).
     pub fn shutdown(&mut self) -> Result<Shutdown, StreamError> {
         if !self.is_established {
@@ -130,7 +130,7 @@ impl<S: Read + Write> Stream<S> {
         self.inner.set_shutdown(ShutdownState::SENT | ShutdownState::RECEIVED);
     }
 
-    /// Whether the peer has sent close_notify.
+    /// Whether the peer has sent `close_notify`.
     pub fn is_read_closed(&mut self) -> bool {
         self.inner.get_shutdown().contains(ShutdownState::RECEIVED)
     }
@@ -171,7 +171,7 @@ impl<S> Stream<S> {
 }
 
 impl<S> Drop for Stream<S> {
-    /// OpenSSL takes a connection dropped without close_notify for a broken one and forgets its session.
+    /// OpenSSL takes a connection dropped without `close_notify` for a broken one and forgets its session.
     fn drop(&mut self) {
         if self.is_established {
             backend::mark_ended(&mut self.inner);

@@ -5,7 +5,7 @@ use std::ptr;
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, SslContextBuilder, SslRef, SslSessionRef, SslStream};
+use openssl::ssl::{Error, SslContextBuilder, SslOptions, SslRef, SslSessionRef, SslStream};
 use openssl::x509::X509Ref;
 
 use super::{check, on_ticket};
@@ -23,7 +23,7 @@ pub(crate) fn version_text() -> String {
     format!("AWS-LC {}", CStr::from_bytes_until_nul(version).unwrap_or_default().to_string_lossy())
 }
 
-/// Lets [`Connection::on_hello`] decide on each ClientHello.
+/// Lets [`Connection::on_hello`] decide on each `ClientHello`.
 pub(crate) fn install_hello_callback(builder: &mut SslContextBuilder) {
     // SAFETY: a valid context, and a callback of the documented type.
     unsafe { sys::SSL_CTX_set_select_certificate_cb(builder.as_ptr(), Some(on_hello)) };
@@ -93,12 +93,12 @@ pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(
     unsafe { ssl.set_session(session) }
 }
 
-/// Nothing to do: the library neither compresses nor renegotiates, and the stream takes a lost close_notify for one.
+/// Nothing to do: the library neither compresses nor renegotiates, and the stream takes a lost `close_notify` for one.
 pub(crate) fn set_defaults(_: &mut SslContextBuilder) {}
 
 /// Replaces the options of a connection.
-pub(crate) fn set_options(ssl: &mut SslRef, options: u64) {
-    let options = options as u32;
+pub(crate) fn set_options(ssl: &mut SslRef, options: SslOptions) {
+    let options = options.bits();
     // SAFETY: a live connection.
     unsafe {
         sys::SSL_clear_options(ssl.as_ptr(), !options);
@@ -207,6 +207,7 @@ pub(crate) fn staple(ssl: &mut SslRef, response: &[u8]) {
 }
 
 /// Nothing to do: responses are set per connection.
+#[expect(clippy::unnecessary_wraps, reason = "the other library can fail here")]
 pub(crate) fn install_staple_callback(_: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     Ok(())
 }

@@ -58,15 +58,15 @@ const SSL_CTRL_GET_NEGOTIATED_GROUP: c_int = 134;
 /// Set in the answer of the above for groups without a NID.
 const UNKNOWN_GROUP: c_long = 0x0100_0000;
 
-/// RFC 2253 without escaping of bytes beyond ASCII: ESC_2253 | ESC_CTRL | UTF8_CONVERT | DUMP_UNKNOWN | DUMP_DER,
-/// SEP_COMMA_PLUS, DN_REV and DUMP_UNKNOWN_FIELDS of `x509.h` and `asn1.h`.
+/// RFC 2253 without escaping of bytes beyond ASCII, in the bits of `x509.h` and `asn1.h`: `XN_FLAG_RFC2253` but for
+/// `ASN1_STRFLGS_ESC_MSB`.
 pub(super) const NAME_FLAGS: c_ulong = 0x1 | 0x2 | 0x10 | 0x100 | 0x200 | (1 << 16) | (1 << 20) | (1 << 24);
 
 pub(crate) fn version_text() -> String {
     openssl::version::version().to_owned()
 }
 
-/// Lets [`Connection::on_hello`] decide on each ClientHello.
+/// Lets [`Connection::on_hello`] decide on each `ClientHello`.
 pub(crate) fn install_hello_callback(builder: &mut SslContextBuilder) {
     // SAFETY: a valid context, and a callback of the documented type.
     unsafe { sys::SSL_CTX_set_client_hello_cb(builder.as_ptr(), Some(on_hello), ptr::null_mut()) };
@@ -153,14 +153,21 @@ pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(
     }
 }
 
-/// No compression, no renegotiation, a lost close_notify is no error; system-wide bans of versions are lifted.
+/// Nothing to do: lists follow the context a connection changes to.
+#[expect(clippy::unnecessary_wraps, reason = "the other library can fail here")]
+pub(crate) fn set_ciphers(_: &mut SslRef, _: Option<&CStr>, _: Option<&CStr>) -> Result<(), ErrorStack> {
+    Ok(())
+}
+
+/// No compression, no renegotiation, a lost `close_notify` is no error; system-wide bans of versions are lifted.
 pub(crate) fn set_defaults(builder: &mut SslContextBuilder) {
     builder.set_options(SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION | SslOptions::IGNORE_UNEXPECTED_EOF);
     builder.clear_options(SslOptions::NO_SSL_MASK);
 }
 
 /// Replaces the options of a connection.
-pub(crate) fn set_options(ssl: &mut SslRef, options: u64) {
+pub(crate) fn set_options(ssl: &mut SslRef, options: SslOptions) {
+    let options = options.bits();
     // SAFETY: a live connection.
     unsafe {
         sys::SSL_clear_options(ssl.as_ptr(), !options);

@@ -68,8 +68,8 @@ pub(super) fn run(
     let done = match command.as_str() {
         "ciphersuites" => return ciphersuites(builder, lists, name, value),
         "cipherstring" => crate::ciphers::set(builder, lists, value, &mut Vec::new()).ok(),
-        "minprotocol" => version(value).and_then(|version| builder.set_min_proto_version(version).ok()),
-        "maxprotocol" => version(value).and_then(|version| builder.set_max_proto_version(version).ok()),
+        "minprotocol" => bound(value, |version| builder.set_min_proto_version(version)),
+        "maxprotocol" => bound(value, |version| builder.set_max_proto_version(version)),
         "protocol" => each_signed(value, |word, on| protocol(builder, word, on)),
         "options" => each_signed(value, |word, on| option(builder, is_server, word, on)),
         "signaturealgorithms" => signature_algorithms(lists, value),
@@ -102,16 +102,17 @@ fn ciphersuites(builder: &mut SslContextBuilder, lists: &mut Lists, name: &str, 
     Err(TlsError::failed(&what(name, value), &errors.and(bad_value(name, value))))
 }
 
-/// `None` for an unknown name; the inner `None` stands for the library's own bound.
-fn version(value: &str) -> Option<Option<SslVersion>> {
-    Some(match value {
+/// Sets a bound by its name; `None` stands for the library's own.
+fn bound(value: &str, set: impl FnOnce(Option<SslVersion>) -> Result<(), openssl::error::ErrorStack>) -> Option<()> {
+    let version = match value {
         "None" => None,
         "TLSv1" => Some(SslVersion::TLS1),
         "TLSv1.1" => Some(SslVersion::TLS1_1),
         "TLSv1.2" => Some(SslVersion::TLS1_2),
         "TLSv1.3" => Some(SslVersion::TLS1_3),
         _ => return None,
-    })
+    };
+    set(version).ok()
 }
 
 /// Runs over `A,-B,+C`: each word, and whether it is to be on.

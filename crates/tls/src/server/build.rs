@@ -58,7 +58,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     }
     backend::install_hello_callback(&mut builder);
     let per_connection = PerConnection {
-        options: u64::from(builder.options().bits()),
+        options: builder.options(),
         versions: backend::version_range(&mut builder),
         verify: settings.verify,
         verify_depth: c_int::try_from(settings.verify_depth).unwrap_or(c_int::MAX),
@@ -188,7 +188,7 @@ fn sessions(builder: &mut SslContextBuilder, settings: &ServerSettings) -> Optio
         SessionCache::Off => SslSessionCacheMode::OFF,
         SessionCache::None => server | SslSessionCacheMode::NO_AUTO_CLEAR | SslSessionCacheMode::NO_INTERNAL_STORE,
         SessionCache::Stored { builtin, shared: cache } => {
-            shared = cache.clone();
+            shared.clone_from(cache);
             match builtin {
                 Some(sessions) => {
                     builder.set_session_cache_size(i32::try_from(*sessions).unwrap_or(i32::MAX));

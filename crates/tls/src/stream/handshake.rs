@@ -1,4 +1,4 @@
-//! The handshake, and the choice of a server in its midst: it stops at the ClientHello, so that the chosen server's
+//! The handshake, and the choice of a server in its midst: it stops at the `ClientHello`, so that the chosen server's
 //! protocols, ciphers, certificates and client-certificate rule all apply.
 
 use std::io::{Read, Write};
@@ -43,16 +43,16 @@ pub enum Choice {
         /// Its certificates, one per key type.
         identities: Vec<Arc<Identity>>,
     },
-    /// Refuse with the alert unrecognized_name.
+    /// Refuse with the alert `unrecognized_name`.
     Reject,
-    /// Refuse with the alert internal_error: a certificate could not be loaded, for this reason.
+    /// Refuse with the alert `internal_error`: a certificate could not be loaded, for this reason.
     Fail(String),
 }
 
 /// Asked once per connection with the server name the client sent, if any, as sent.
 pub type Chooser = Box<dyn FnMut(Option<&[u8]>) -> Choice>;
 
-/// A server side before its ClientHello.
+/// A server side before its `ClientHello`.
 pub(super) struct Waiting {
     pub(super) default: Arc<ServerContext>,
     pub(super) chooser: Option<Chooser>,

@@ -163,7 +163,7 @@ fn the_verdict_on_a_client_survives_resumption() {
     let context = server(&guarded);
     for protocols in [Protocols::TLS_V1_2, Protocols::TLS_V1_3] {
         let certificate = Some(self_signed("me").pair());
-        let client = client(&ClientSettings { certificate, protocols, ..ClientSettings::default() });
+        let client = client(&ClientSettings { protocols, certificate, ..ClientSettings::default() });
         let session = first(&context, &client);
         let pair = connect(&context, &client, &resuming(&session)).established();
         assert!(pair.server.session_reused());
