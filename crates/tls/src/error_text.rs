@@ -142,7 +142,6 @@ fn everyday(reason: u32) -> bool {
     matches!(
         reason,
         101 // no suitable key share
-            | 102 // bad application data of a peer, bad alert
             | 103 // bad change cipher spec
             | 110 // bad extension
             | 111 // bad digest length
@@ -156,14 +155,12 @@ fn everyday(reason: u32) -> bool {
             | 156 // http request
             | 159 // length mismatch
             | 160 // length too short
-            | 182 // no ciphers passed
             | 183 // no ciphers specified
             | 186 // bad cipher
             | 187 // no compression specified
             | 193 // no shared cipher
             | 198 // packet length too long
             | 213 // record length mismatch
-            | 220 // tls client cert request without one
             | 226 // clienthello tlsext
             | 227 // parse tlsext
             | 234 // callback failed
@@ -172,7 +169,6 @@ fn everyday(reason: u32) -> bool {
             | 245 // unexpected record
             | 246 // unknown alert type
             | 252 // unknown protocol
-            | 253 // no common groups
             | 258 // unsupported protocol
             | 267 // wrong version number
             | 281 // decryption failed or bad record mac
@@ -185,7 +181,6 @@ fn everyday(reason: u32) -> bool {
             | 336 // renegotiation encoding err
             | 337 // renegotiation mismatch
             | 338 // unsafe legacy renegotiation disabled
-            | 340 // no certificate for the handshake
             | 345 // scsv received when renegotiating
             | 373 // inappropriate fallback
             | 377 // cert cb error
