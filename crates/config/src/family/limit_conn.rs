@@ -1,5 +1,7 @@
 //! `limit_conn`: how many sessions may share a key.
 
+#[cfg(test)]
+mod tests;
 pub(crate) mod zones;
 
 use std::sync::Arc;

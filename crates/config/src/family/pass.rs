@@ -1,5 +1,7 @@
 //! `pass`: handing the accepted connection to another listener.
 
+#[cfg(test)]
+mod tests;
 
 use policy::address::{self, Address, Host};
 use policy::template::Template;

@@ -1,6 +1,10 @@
 //! `proxy_pass` and the `proxy_*` settings of the relay.
 
 mod directives;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 pub(crate) mod words;
 
 use policy::template::Template;

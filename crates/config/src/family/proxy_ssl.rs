@@ -2,6 +2,8 @@
 
 mod directives;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 mod directives;
 pub(crate) mod read;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

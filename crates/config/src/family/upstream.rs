@@ -4,6 +4,8 @@ mod directives;
 mod draft;
 mod finish;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use policy::address::Address;
 use policy::template::Template;
