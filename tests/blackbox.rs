@@ -14,6 +14,7 @@ mod blackbox {
     mod load;
     mod log;
     mod map;
+    mod process;
     mod proxy;
     mod proxy_protocol;
     mod proxy_ssl;
@@ -22,6 +23,8 @@ mod blackbox {
     mod signals;
     mod ssl;
     mod ssl_preread;
+    mod ssl_session;
+    mod ssl_verify;
     mod udp;
     mod upstream;
 }

@@ -27,6 +27,7 @@ pub struct Builder {
     stream: String,
     main: String,
     level: &'static str,
+    user: &'static str,
     workers: usize,
     connections: usize,
     env: Vec<(&'static str, String)>,
@@ -41,6 +42,7 @@ impl Builder {
             stream: stream.to_owned(),
             main: String::new(),
             level: "info",
+            user: "root root",
             workers: 1,
             connections: 512,
             env: Vec::new(),
@@ -65,6 +67,13 @@ impl Builder {
     #[must_use]
     pub fn level(mut self, level: &'static str) -> Self {
         self.level = level;
+        self
+    }
+
+    /// Sets the user and group of the workers, else root, should the test run as root.
+    #[must_use]
+    pub fn user(mut self, user: &'static str) -> Self {
+        self.user = user;
         self
     }
 
@@ -105,7 +114,7 @@ impl Builder {
         let text = format!(
             "{user}daemon off;\nworker_processes {workers};\npid %dir/pid;\nerror_log %dir/error.log {level};\n{main}\n\
              events {{ worker_connections {connections}; }}\nstream {{\n{stream}\n}}\n",
-            user = if rustix::process::geteuid().is_root() { "user root root;\n" } else { "" },
+            user = if rustix::process::geteuid().is_root() { format!("user {};\n", self.user) } else { String::new() },
             level = self.level,
             workers = self.workers,
             connections = self.connections,

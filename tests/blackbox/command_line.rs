@@ -2,7 +2,7 @@
 
 use testkit::{Finished, Scratch, Signal};
 
-use crate::{binary, gateway};
+use crate::{binary, gateway, is_nginx};
 
 /// A directory with a config in it.
 fn prefix(conf: &str) -> (Scratch, String, String) {
@@ -364,4 +364,19 @@ fn the_pid_file_holds_the_pid_and_goes() {
     gw.signal(Signal::QUIT);
     assert_eq!(gw.wait(), Some(0));
     assert!(!pid.exists());
+}
+
+#[test]
+fn on_a_terminal_the_place_is_shown() {
+    if is_nginx() {
+        return;
+    }
+    let (_scratch, dir, conf) =
+        prefix("events {}\nstream {\n    server {\n        proxi_pass 127.0.0.1:1;\n    }\n}\n");
+    let command = format!("{} -t -p {dir} -c {conf} -e {dir}/start.log", binary().path().display());
+    let shown = std::process::Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains(&format!("[emerg] unknown directive \"proxi_pass\" in {conf}:4")), "{shown}");
+    assert!(shown.contains("proxi_pass 127.0.0.1:1;"), "{shown}");
+    assert!(shown.contains("did you mean \"proxy_pass\"?"), "{shown}");
 }

@@ -1,26 +1,27 @@
-//! TLS towards clients: protocols, certificates, sessions, client certificates, ALPN, refusals.
+//! TLS towards clients: protocols, ciphers, certificates, ALPN, refusals. Sessions and client certificates have files of their own.
 
 use std::time::{Duration, Instant};
 
-use testkit::{Finished, Gateway, Hello, Peer, Scratch, TcpBackend, pki};
+use testkit::{Finished, Gateway, Hello, Peer, TcpBackend, pki};
 
 use crate::gateway;
 
-const CERT: &str = "ssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key;\n";
+pub(super) const CERT: &str = "ssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key;\n";
 const LOG: &str = "log_format f '$status $ssl_protocol $ssl_client_verify'; access_log %dir/access.log f;\n";
 
 /// A TLS server that answers `answer` at once.
-fn answering(answer: &str, more: &str) -> testkit::Builder {
+pub(super) fn answering(answer: &str, more: &str) -> testkit::Builder {
     gateway(&format!("{LOG}{CERT}server {{ listen 127.0.0.1:%in ssl; {more} return '<<<{answer}>>>'; }}"))
 }
 
 /// What stands between the triple brackets in the client's output.
-fn answer(done: &Finished) -> Option<&str> {
+pub(super) fn answer(done: &Finished) -> Option<&str> {
     let (_, rest) = done.stdout.split_once("<<<")?;
     rest.split_once(">>>").map(|(text, _)| text)
 }
 
-fn ask(gw: &Gateway, args: &str) -> Option<String> {
+/// The answer to a client with these options, if there was one.
+pub(super) fn ask(gw: &Gateway, args: &str) -> Option<String> {
     answer(&gw.tls("in").args(args).run()).map(str::to_owned)
 }
 
@@ -271,226 +272,6 @@ fn several_connections_do_not_disturb_each_other() {
     drop(stuck);
 }
 
-/// Connects twice, the second time with the session of the first, and gives both answers.
-fn twice(gw: &Gateway, args: &str) -> (Option<String>, Option<String>) {
-    let dir = Scratch::new();
-    let file = dir.path().join("session").display().to_string();
-    let first = ask(gw, &format!("{args} -sess_out {file}"));
-    let offer = if dir.path().join("session").exists() { format!("-sess_in {file}") } else { String::new() };
-    let second = ask(gw, &format!("{args} {offer}"));
-    (first, second)
-}
-
-fn answers(first: &str, second: &str) -> (Option<String>, Option<String>) {
-    (Some(first.to_owned()), Some(second.to_owned()))
-}
-
-#[test]
-fn sessions_resume_by_ticket() {
-    let gw = answering("$ssl_session_reused", "").start();
-    assert_eq!(twice(&gw, ""), answers(".", "r"));
-    assert_eq!(twice(&gw, "-tls1_2"), answers(".", "r"));
-}
-
-#[test]
-fn without_tickets_nothing_resumes() {
-    let gw = answering("$ssl_session_reused", "ssl_session_tickets off;").start();
-    assert_eq!(twice(&gw, "-tls1_2"), answers(".", "."));
-    let gw = answering("$ssl_session_reused", "ssl_session_tickets off; ssl_session_cache off;").start();
-    assert_eq!(twice(&gw, "-tls1_2"), answers(".", "."));
-}
-
-#[test]
-fn sessions_resume_from_the_cache() {
-    for cache in ["builtin", "shared:SSL:1m", "builtin:100 shared:SSL:1m"] {
-        let gw =
-            answering("$ssl_session_reused", &format!("ssl_session_tickets off; ssl_session_cache {cache};")).start();
-        assert_eq!(twice(&gw, "-tls1_2"), answers(".", "r"), "{cache}");
-    }
-}
-
-#[test]
-fn ticket_keys_from_a_file_outlive_the_process() {
-    let dir = Scratch::new();
-    let session = dir.path().join("session").display().to_string();
-    let key: Vec<u8> = (0..80).collect();
-    let start = || answering("$ssl_session_reused", "ssl_session_ticket_key %dir/key;").file("key", &key).start();
-    assert_eq!(ask(&start(), &format!("-sess_out {session}")).as_deref(), Some("."));
-    assert_eq!(ask(&start(), &format!("-sess_in {session}")).as_deref(), Some("r"));
-}
-
-#[test]
-fn ticket_keys_of_the_older_length() {
-    let key: Vec<u8> = (0..48).collect();
-    let gw = answering("$ssl_session_reused", "ssl_session_ticket_key %dir/key;").file("key", &key).start();
-    assert_eq!(twice(&gw, ""), answers(".", "r"));
-}
-
-#[test]
-fn sessions_last_over_a_reload_with_a_shared_cache() {
-    let dir = Scratch::new();
-    let session = dir.path().join("session").display().to_string();
-    let conf = format!(
-        "{CERT}ssl_session_tickets off; ssl_session_cache shared:SSL:1m; server {{ listen 127.0.0.1:%in ssl; return '<<<$ssl_session_reused>>>'; }}"
-    );
-    let mut gw = gateway(&conf).start();
-    assert_eq!(ask(&gw, &format!("-tls1_2 -sess_out {session}")).as_deref(), Some("."));
-    gw.reload(&conf);
-    assert_eq!(ask(&gw, &format!("-tls1_2 -sess_in {session}")).as_deref(), Some("r"));
-}
-
-const CLIENT: &str = "-cert %pki/client.crt -key %pki/client.key";
-const CLIENT2: &str = "-cert %pki/client2.crt -key %pki/client2.key";
-
-fn verifying(more: &str) -> Gateway {
-    answering("$ssl_client_verify", more).start()
-}
-
-#[test]
-fn verify_on() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;");
-    assert_eq!(ask(&gw, CLIENT).as_deref(), Some("SUCCESS"));
-    assert_eq!(ask(&gw, CLIENT2), None);
-    let line = gw.wait_error("client SSL certificate verify error");
-    assert_eq!(line.level, "info");
-    let rest = line.text.strip_prefix("client SSL certificate verify error: (").expect(&line.text);
-    assert!(rest.contains(") while SSL handshaking, client: 127.0.0.1, server: "), "{rest}");
-    assert_eq!(ask(&gw, ""), None);
-    let line = gw.wait_error("client sent no required SSL certificate");
-    assert_eq!(line.level, "info");
-    let expected = "client sent no required SSL certificate while SSL handshaking, client: 127.0.0.1, server: ";
-    assert!(line.text.starts_with(expected), "{}", line.text);
-    let lines = gw.access(3);
-    assert_eq!((lines[0].as_str(), lines[2].as_str()), ("200 TLSv1.3 SUCCESS", "500 TLSv1.3 NONE"));
-    assert!(lines[1].starts_with("500 TLSv1.3 FAILED:"), "{}", lines[1]);
-}
-
-#[test]
-fn the_handshake_itself_succeeds_before_a_refusal() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;");
-    let done = gw.tls("in").args("-tls1_2").run();
-    assert!(done.stdout.contains("Cipher is ECDHE"), "{}", done.stdout);
-    assert!(!done.stderr.contains("alert"), "{}", done.stderr);
-}
-
-#[test]
-fn verify_optional() {
-    let gw = verifying("ssl_verify_client optional; ssl_client_certificate %pki/ca1.crt;");
-    assert_eq!(ask(&gw, "").as_deref(), Some("NONE"));
-    assert_eq!(ask(&gw, CLIENT).as_deref(), Some("SUCCESS"));
-    assert_eq!(ask(&gw, CLIENT2), None);
-}
-
-#[test]
-fn verify_optional_no_ca() {
-    let gw = verifying("ssl_verify_client optional_no_ca;");
-    assert_eq!(ask(&gw, "").as_deref(), Some("NONE"));
-    let failed = ask(&gw, CLIENT2).expect("an answer");
-    assert!(failed.starts_with("FAILED:unable to "), "{failed}");
-    let gw = verifying("ssl_verify_client optional_no_ca; ssl_client_certificate %pki/ca1.crt;");
-    assert_eq!(ask(&gw, CLIENT).as_deref(), Some("SUCCESS"));
-    assert_eq!(ask(&gw, "-cert %pki/expired.crt -key %pki/expired.key"), None);
-}
-
-#[test]
-fn verify_off_asks_for_nothing() {
-    let gw = verifying("");
-    let done = gw.tls("in").args(CLIENT).run();
-    assert_eq!(answer(&done), Some("NONE"));
-    assert!(done.stdout.contains("No client certificate CA names sent"), "{}", done.stdout);
-}
-
-#[test]
-fn names_of_client_cas_are_sent_and_of_trusted_cas_not() {
-    let gw =
-        verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_trusted_certificate %pki/ca2.crt;");
-    let done = gw.tls("in").args(CLIENT2).run();
-    assert_eq!(answer(&done), Some("SUCCESS"));
-    let (_, names) = done.stdout.split_once("Acceptable client certificate CA names").expect("names");
-    let names = names.split_once("Requested Signature").map_or(names, |(names, _)| names);
-    assert!(names.contains("CN = ca1") && !names.contains("CN = ca2"), "{names}");
-}
-
-#[test]
-fn verify_depth_counts_intermediates() {
-    let chain = "-cert %pki/deepclient.crt -key %pki/deepclient.key -cert_chain %pki/inter.crt";
-    for (depth, accepted) in [(1, true), (0, false)] {
-        let gw =
-            verifying(&format!("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_verify_depth {depth};"));
-        assert_eq!(ask(&gw, chain).is_some(), accepted, "{depth}");
-    }
-}
-
-#[test]
-fn a_crl_refuses_revoked_clients() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_crl %pki/ca1.crl;");
-    assert_eq!(ask(&gw, CLIENT).as_deref(), Some("SUCCESS"));
-    assert_eq!(ask(&gw, "-cert %pki/revoked.crt -key %pki/revoked.key"), None);
-    let line = gw.wait_error("verify error");
-    assert!(
-        line.text.starts_with("client SSL certificate verify error: (23:certificate revoked) while SSL handshaking"),
-        "{}",
-        line.text
-    );
-}
-
-#[test]
-fn an_issuer_without_a_crl_fails() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca2.crt; ssl_crl %pki/ca1.crl;");
-    assert_eq!(ask(&gw, CLIENT2), None);
-    let line = gw.wait_error("verify error");
-    assert!(
-        line.text.starts_with("client SSL certificate verify error: (3:unable to get certificate CRL) while"),
-        "{}",
-        line.text
-    );
-}
-
-#[test]
-fn an_expired_client_certificate() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;");
-    assert_eq!(ask(&gw, "-cert %pki/expired.crt -key %pki/expired.key"), None);
-    let line = gw.wait_error("verify error");
-    assert!(
-        line.text.starts_with("client SSL certificate verify error: (10:certificate has expired) while"),
-        "{}",
-        line.text
-    );
-    assert_eq!(gw.access(1), ["500 TLSv1.3 FAILED:certificate has expired"]);
-}
-
-#[test]
-fn a_self_signed_client_certificate() {
-    let gw = verifying("ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;");
-    assert_eq!(ask(&gw, "-cert %pki/self.crt -key %pki/self.key"), None);
-    let line = gw.wait_error("verify error");
-    assert!(
-        line.text.starts_with("client SSL certificate verify error: (18:self-signed certificate) while"),
-        "{}",
-        line.text
-    );
-}
-
-#[test]
-fn variables_of_the_client_certificate() {
-    let format = "$ssl_client_s_dn|$ssl_client_i_dn|$ssl_client_serial|$ssl_client_fingerprint|$ssl_client_v_end|$ssl_client_v_remain";
-    let conf = format!(
-        "{CERT}log_format f '{format}'; access_log %dir/access.log f;\n\
-         server {{ listen 127.0.0.1:%in ssl; ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; return '<<<$ssl_client_cert>>>'; }}"
-    );
-    let gw = gateway(&conf).start();
-    let cert = ask(&gw, CLIENT).expect("an answer");
-    assert_eq!(cert, pki().text("client.crt").trim_end().replace('\n', "\n\t"));
-    let line = gw.access(1).remove(0);
-    let fields: Vec<&str> = line.split('|').collect();
-    // The access log escapes the backslash of the name.
-    assert_eq!(fields[..2], ["CN=client,O=Lockgate\\x5C, Inc", "CN=ca1,O=Lockgate Test"]);
-    assert!(fields[2].len() == 4 && fields[2].starts_with("10"), "{line}");
-    assert!(fields[3].len() == 40 && fields[3].bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
-    assert!(fields[4].ends_with(" GMT"), "{line}");
-    assert!(fields[5].parse::<u32>().is_ok_and(|days| days > 3000), "{line}");
-}
-
 #[test]
 fn variables_of_the_session() {
     let gw = answering("$ssl_server_name|$ssl_cipher|$ssl_curve|$ssl_session_reused|$ssl_ciphers", "").start();
@@ -532,4 +313,23 @@ fn closing_sends_close_notify() {
     let gw = answering("x", "").start();
     let done = gw.tls("in").args("-msg").run();
     assert!(done.stdout.contains("close_notify"), "{}", done.stdout);
+}
+
+#[test]
+fn commands_for_the_library() {
+    let gw =
+        answering("$ssl_protocol $ssl_cipher", "ssl_conf_command Ciphersuites TLS_CHACHA20_POLY1305_SHA256;").start();
+    assert_eq!(ask(&gw, "").as_deref(), Some("TLSv1.3 TLS_CHACHA20_POLY1305_SHA256"));
+    let gw = answering("$ssl_protocol", "ssl_conf_command MaxProtocol TLSv1.2;").start();
+    assert_eq!(ask(&gw, "").as_deref(), Some("TLSv1.2"));
+}
+
+#[test]
+fn inherited_certificates_are_replaced_as_a_whole() {
+    let conf = format!(
+        "{CERT}server {{ listen 127.0.0.1:%in ssl; ssl_certificate %pki/ecdsa.crt; ssl_certificate_key %pki/ecdsa.key; return x; }}"
+    );
+    let gw = gateway(&conf).start();
+    assert!(gw.tls("in").run().stdout.contains("CN = ecdsa"));
+    assert!(!gw.tls("in").args("-sigalgs rsa_pss_rsae_sha256").run().stdout.contains("BEGIN CERTIFICATE"));
 }

@@ -1,0 +1,109 @@
+//! Main-context directives that shape the process.
+
+use testkit::Peer;
+
+use crate::gateway;
+
+/// A line of `/proc/PID/FILE` that starts with `name`.
+fn proc_line(pid: &str, file: &str, name: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
+}
+
+fn is_root() -> bool {
+    proc_line("self", "status", "Uid:").split_whitespace().nth(1) == Some("0")
+}
+
+const PID: &str = "server { listen 127.0.0.1:%in; return $pid; }";
+
+#[test]
+fn the_user_of_those_who_serve() {
+    if !is_root() {
+        return;
+    }
+    let gw = gateway(PID).user("nobody nogroup").start();
+    let pid = gw.ask("in", "");
+    let [user, group] = ["passwd", "group"].map(|file| {
+        let name = if file == "group" { "nogroup:" } else { "nobody:" };
+        let text = std::fs::read_to_string(format!("/etc/{file}")).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        line.split(':').nth(2).unwrap().to_owned()
+    });
+    assert_eq!(proc_line(&pid, "status", "Uid:"), format!("Uid:\t{user}\t{user}\t{user}\t{user}"));
+    assert_eq!(proc_line(&pid, "status", "Gid:"), format!("Gid:\t{group}\t{group}\t{group}\t{group}"));
+}
+
+#[test]
+fn an_unprivileged_server_reads_keys_that_only_root_may() {
+    use std::os::unix::fs::PermissionsExt;
+    if !is_root() {
+        return;
+    }
+    let conf = "server { listen 127.0.0.1:%in ssl; ssl_certificate %pki/server.crt; ssl_certificate_key %dir/secret.key; return hi-there; }";
+    let mut builder = gateway(conf).user("nobody nogroup").file("secret.key", testkit::pki().text("server.key"));
+    std::fs::set_permissions(builder.dir().join("secret.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    builder = builder.level("notice");
+    let mut gw = builder.start();
+    assert!(gw.tls("in").run().stdout.contains("hi-there"));
+    gw.reload(&conf.replace("hi-there", "hi-again"));
+    testkit::poll("the new config", || gw.tls("in").run().stdout.contains("hi-again").then_some(()));
+}
+
+#[test]
+fn the_number_of_open_files() {
+    let gw = gateway(PID).main("worker_rlimit_nofile 1234;").start();
+    let line = proc_line(&gw.ask("in", ""), "limits", "Max open files");
+    let limits: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(limits, ["1234", "1234"]);
+}
+
+#[test]
+fn the_working_directory() {
+    let gw = gateway(PID).main("working_directory %dir;").start();
+    let pid = gw.ask("in", "");
+    assert_eq!(std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), gw.path("").canonicalize().unwrap());
+}
+
+#[test]
+fn directives_without_an_effect_here_are_accepted() {
+    let main = "lock_file %dir/lock; timer_resolution 100ms; pcre_jit on; thread_pool pool threads=2; env A=b; worker_priority 1;\n\
+                worker_cpu_affinity auto; worker_rlimit_core 1g; debug_points stop; ssl_object_cache_inheritable off;";
+    let gw = gateway(PID).main(main).start();
+    assert!(gw.ask("in", "").parse::<u32>().is_ok());
+}
+
+#[test]
+fn include_works_in_any_context() {
+    let conf = "include %dir/s*.conf;\nserver { listen 127.0.0.1:%in; include %dir/v.conf; }\nupstream u { include %dir/u.conf; }";
+    let gw = gateway(conf)
+        .main("include %dir/m.conf;")
+        .file("m.conf", "worker_shutdown_timeout 1s;\n")
+        .file("s.conf", "proxy_timeout 1s;\n")
+        .file("v.conf", "return included;\n")
+        .file("u.conf", "server 127.0.0.1:1;\n")
+        .start();
+    assert_eq!(gw.ask("in", ""), "included");
+}
+
+#[test]
+fn errors_on_stderr() {
+    let conf = "server { listen 127.0.0.1:%in; error_log stderr info; deny all; return x; }";
+    let gw = gateway(conf).start();
+    Peer::connect(&gw.addr("in")).recv_all();
+    testkit::poll("a line on stderr", || {
+        gw.stderr()
+            .lines()
+            .filter_map(testkit::parse_error_line)
+            .any(|line| line.text.starts_with("access forbidden by rule"))
+            .then_some(())
+    });
+}
+
+#[test]
+fn the_first_lines_of_the_log() {
+    let gw = gateway("").level("notice").start();
+    for text in ["using the \"epoll\" event method", "OS: Linux ", "getrlimit(RLIMIT_NOFILE): ", "start worker process"]
+    {
+        assert_eq!(gw.wait_error(text).level, "notice");
+    }
+}
