@@ -1,0 +1,288 @@
+//! The loop: run what is ready, wait for what is not.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use os::epoll::{self, Epoll, Events, Interest};
+
+use crate::Remote;
+use crate::remote::Mailbox;
+use crate::slab::{Key, Slab};
+use crate::socket::Readiness;
+use crate::wheel::Wheel;
+
+/// Events taken per wait.
+const EVENTS: usize = 512;
+/// The event number of the mailbox; sockets use their slab keys.
+const MAILBOX: u64 = u64::MAX;
+
+/// A task, for waking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TaskId(Key);
+
+struct Task {
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    queued: bool,
+}
+
+/// The state of a thread's reactor.
+pub(crate) struct Reactor {
+    pub(crate) epoll: Epoll,
+    pub(crate) sockets: RefCell<Slab<Readiness>>,
+    pub(crate) wheel: RefCell<Wheel>,
+    tasks: RefCell<Slab<Task>>,
+    ready: RefCell<VecDeque<TaskId>>,
+    current: Cell<Option<TaskId>>,
+    now: Cell<u64>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+}
+
+/// Gives `use_it` the reactor of this thread.
+///
+/// # Panics
+/// Outside of [`Runtime::run`], which is a bug of the caller.
+#[expect(clippy::expect_used, reason = "a primitive used outside of its runtime is a bug, not an input")]
+pub(crate) fn with<T>(use_it: impl FnOnce(&Reactor) -> T) -> T {
+    CURRENT.with_borrow(|current| use_it(current.as_ref().expect("used outside of a running reactor")))
+}
+
+/// The same where the reactor may be gone, as in destructors.
+pub(crate) fn with_any<T>(use_it: impl FnOnce(&Reactor) -> T) -> Option<T> {
+    CURRENT.try_with(|current| current.try_borrow().ok().and_then(|current| current.as_deref().map(use_it))).ok()?
+}
+
+/// A reactor for one thread.
+pub struct Runtime {
+    reactor: Rc<Reactor>,
+    mailbox: Mailbox,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// A reactor that runs nothing yet. Errors are those of epoll and eventfd.
+    pub fn new() -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        let mailbox = Mailbox::new()?;
+        epoll.add(mailbox.bell(), Interest::Reading, MAILBOX)?;
+        let now = os::time::monotonic();
+        let reactor = Reactor {
+            epoll,
+            sockets: RefCell::default(),
+            wheel: RefCell::new(Wheel::new(now)),
+            tasks: RefCell::default(),
+            ready: RefCell::default(),
+            current: Cell::new(None),
+            now: Cell::new(now),
+        };
+        Ok(Self { reactor: Rc::new(reactor), mailbox })
+    }
+
+    /// A handle by which other threads reach this one.
+    pub fn remote(&self) -> Remote {
+        self.mailbox.remote()
+    }
+
+    /// Runs `main` and all that it spawns on this thread until `main` is done; tasks that are
+    /// left then are dropped.
+    pub fn run<F>(self, main: F) -> F::Output
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let reactor = Rc::clone(&self.reactor);
+        CURRENT.with_borrow_mut(|current| *current = Some(Rc::clone(&reactor)));
+        let _leave = Leave;
+        let result = Rc::new(RefCell::new(None));
+        let slot = Rc::clone(&result);
+        spawn(async move {
+            let output = main.await;
+            slot.replace(Some(output));
+        });
+        let mut events = Events::new(EVENTS);
+        let mut woken = Vec::new();
+        loop {
+            reactor.run_ready();
+            if let Some(output) = result.take() {
+                return output;
+            }
+            reactor.wait(&mut events, &self.mailbox);
+            reactor.wheel.borrow_mut().advance(reactor.now.get(), &mut woken);
+            woken.drain(..).for_each(|task| reactor.wake(task));
+        }
+    }
+}
+
+/// Ends the thread's reactor: tasks are dropped while their sockets can still say goodbye to it.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let left = with_any(|reactor| reactor.tasks.borrow_mut().clear());
+        drop(left);
+        CURRENT.with_borrow_mut(Option::take);
+    }
+}
+
+impl Reactor {
+    /// Polls every task that was ready at the beginning, each once.
+    fn run_ready(&self) {
+        let batch = self.ready.borrow().len();
+        for _ in 0..batch {
+            let Some(id) = self.ready.borrow_mut().pop_front() else { return };
+            self.poll(id);
+        }
+    }
+
+    fn poll(&self, id: TaskId) {
+        let future = self.tasks.borrow_mut().find(id.0).and_then(|task| {
+            task.queued = false;
+            task.future.take()
+        });
+        let Some(mut future) = future else { return };
+        self.current.set(Some(id));
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context)));
+        if let Ok(Poll::Pending) = polled {
+            if let Some(task) = self.tasks.borrow_mut().find(id.0) {
+                task.future = Some(future);
+            }
+        } else {
+            // Done, or panicked: the panic hook has told of it, and it costs no other task.
+            self.tasks.borrow_mut().remove(id.0.index);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        }
+        self.current.set(None);
+    }
+
+    fn wait(&self, events: &mut Events, mailbox: &Mailbox) {
+        let timeout = if self.ready.borrow().is_empty() {
+            let next = self.wheel.borrow().next();
+            next.map_or(-1, |at| {
+                let ahead = at.saturating_sub(os::time::monotonic());
+                i32::try_from(ahead).unwrap_or(i32::MAX)
+            })
+        } else {
+            0
+        };
+        let waited = self.epoll.wait(events, timeout);
+        self.now.set(os::time::monotonic());
+        if waited.is_err() {
+            return;
+        }
+        for event in events.iter() {
+            if event.data == MAILBOX {
+                mailbox.open();
+                continue;
+            }
+            let key = Key { index: event.data as u32, generation: (event.data >> 32) as u32 };
+            let task = self.sockets.borrow_mut().find(key).and_then(|readiness| readiness.happened(event.bits));
+            if let Some(task) = task {
+                self.wake(task);
+            }
+        }
+    }
+
+    pub(crate) fn wake(&self, id: TaskId) {
+        if let Some(task) = self.tasks.borrow_mut().find(id.0)
+            && !task.queued
+        {
+            task.queued = true;
+            self.ready.borrow_mut().push_back(id);
+        }
+    }
+
+    /// Adds a descriptor to what is waited for.
+    pub(crate) fn register(
+        &self,
+        fd: impl std::os::fd::AsFd,
+        interest: Interest,
+        readiness: Readiness,
+    ) -> io::Result<u32> {
+        let key = self.sockets.borrow_mut().insert(readiness);
+        let data = u64::from(key.generation) << 32 | u64::from(key.index);
+        match self.epoll.add(fd, interest, data) {
+            Ok(()) => Ok(key.index),
+            Err(error) => {
+                self.sockets.borrow_mut().remove(key.index);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Starts a task. It runs after the current one has waited or ended.
+pub fn spawn(future: impl Future<Output = ()> + 'static) -> TaskId {
+    with(|reactor| {
+        let task = Task { future: Some(Box::pin(future)), queued: false };
+        let id = TaskId(reactor.tasks.borrow_mut().insert(task));
+        reactor.wake(id);
+        id
+    })
+}
+
+/// The task that is being polled.
+///
+/// # Panics
+/// Outside of a task, which is a bug of the caller.
+#[expect(clippy::expect_used, reason = "a primitive used outside of a task is a bug, not an input")]
+pub fn current_task() -> TaskId {
+    with(|reactor| reactor.current.get().expect("used outside of a task"))
+}
+
+/// Has a task polled again; one that has ended is left in peace.
+pub fn wake(task: TaskId) {
+    let _ = with_any(|reactor| reactor.wake(task));
+}
+
+/// Has the current task polled again, after all others that are ready.
+pub fn wake_current() {
+    wake(current_task());
+}
+
+/// Has every task polled again: for what concerns all and is rare.
+pub fn wake_all() {
+    with(|reactor| {
+        let keys = reactor.tasks.borrow().keys();
+        for key in keys {
+            reactor.wake(TaskId(key));
+        }
+    });
+}
+
+/// Lets all other ready tasks run first.
+pub async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        wake_current();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The time of the loop: milliseconds of a clock that never goes back, read once per pass.
+pub fn now() -> u64 {
+    with(|reactor| reactor.now.get())
+}
+
+/// What a socket's event number and bits mean is [`Readiness`]'s affair; these are its bits.
+pub(crate) use epoll::{ERROR, HUP, RDHUP, READABLE, WRITABLE};
+
+#[cfg(test)]
+mod tests;
