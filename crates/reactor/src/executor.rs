@@ -98,6 +98,9 @@ impl Runtime {
 
     /// Runs `main` and all that it spawns on this thread until `main` is done; tasks that are
     /// left then are dropped.
+    ///
+    /// # Panics
+    /// When `main` does.
     pub fn run<F>(self, main: F) -> F::Output
     where
         F: Future + 'static,
@@ -108,7 +111,7 @@ impl Runtime {
         let _leave = Leave;
         let result = Rc::new(RefCell::new(None));
         let slot = Rc::clone(&result);
-        spawn(async move {
+        let main = spawn(async move {
             let output = main.await;
             slot.replace(Some(output));
         });
@@ -119,6 +122,7 @@ impl Runtime {
             if let Some(output) = result.take() {
                 return output;
             }
+            assert!(reactor.tasks.borrow_mut().find(main.0).is_some(), "the main task panicked");
             reactor.wait(&mut events, &self.mailbox);
             reactor.wheel.borrow_mut().advance(reactor.now.get(), &mut woken);
             woken.drain(..).for_each(|task| reactor.wake(task));

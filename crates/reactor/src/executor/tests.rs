@@ -210,6 +210,8 @@ fn waking_all_reaches_who_waits_for_nothing_else() {
         yield_now().await;
         stop.set(true);
         wake_all();
+        // This task was woken with them, so it may run before they do.
+        yield_now().await;
         yield_now().await;
         assert_eq!(stopped.get(), 10);
     });
