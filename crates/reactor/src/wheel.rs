@@ -7,8 +7,9 @@ use crate::slab::Slab;
 const LEVELS: usize = 4;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
-/// The farthest a timer is filed; a later one is filed again when it comes up.
-const FARTHEST: u64 = (1 << (BITS as u64 * LEVELS as u64)) - 1;
+/// The farthest a timer is filed; a later one is filed again when it comes up. One slot less than
+/// the whole round, so that nothing is filed into the slot that is being looked at.
+const FARTHEST: u64 = (SLOTS as u64 - 1) << (BITS as u64 * (LEVELS as u64 - 1));
 const NONE: u32 = u32::MAX;
 
 /// A timer in the wheel.
