@@ -221,18 +221,22 @@ impl Gateway {
         self.setup.template.dir().write("gateway.conf", conf);
     }
 
-    /// Rewrites the config, sends HUP and waits until the new config is in force.
+    /// Rewrites the config, sends HUP and waits until the new config is in force. Needs the log at `notice` or below.
     pub fn reload(&mut self, stream: &str) {
-        let refusals = self.errors().iter().filter(|line| line.level == "emerg").count();
-        let before = self.errors().iter().filter(|line| line.text.starts_with("start worker process")).count();
+        let count =
+            |lines: &[ErrorLine], wanted: &dyn Fn(&ErrorLine) -> bool| lines.iter().filter(|line| wanted(line)).count();
+        let is_start = |line: &ErrorLine| line.text.starts_with("start worker process");
+        let is_refusal = |line: &ErrorLine| line.level == "emerg";
+        // The pid file is there a moment before the workers are.
+        self.wait_error("start worker process ");
+        let lines = self.errors();
+        let (starts, refusals) = (count(&lines, &is_start), count(&lines, &is_refusal));
         self.rewrite(stream);
         self.signal(Signal::HUP);
-        poll("workers of the new config", || {
+        self.or_show("workers of the new config", || {
             let lines = self.errors();
-            let started = lines.iter().filter(|line| line.text.starts_with("start worker process")).count();
-            let refused = lines.iter().filter(|line| line.level == "emerg").count();
-            assert_eq!(refused, refusals, "the reload failed:\n{}", self.error_text());
-            (started > before).then_some(())
+            assert_eq!(count(&lines, &is_refusal), refusals, "the reload failed:\n{}", self.error_text());
+            (count(&lines, &is_start) > starts).then_some(())
         });
     }
 
