@@ -64,6 +64,7 @@ fn wrong_words() {
         ("proxy_pass :80;", "no host in upstream \":80\" in FILE:1"),
         ("proxy_pass a:x;", "invalid port in upstream \"a:x\" in FILE:1"),
         ("proxy_pass 127.0.0.1;", "no port in upstream \"127.0.0.1\" in FILE:1"),
+        ("proxy_pass [::1];", "no port in upstream \"[::1]\" in FILE:1"),
         ("proxy_pass none.test;", "no port in upstream \"none.test\" in FILE:1"),
         ("proxy_pass none.test:80;", "host not found in upstream \"none.test\" in FILE:1"),
         ("proxy_pass unix:;", "no path in the unix domain socket in upstream \"unix:\" in FILE:1"),

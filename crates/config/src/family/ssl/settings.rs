@@ -195,14 +195,14 @@ fn check(ssl: &Ssl) -> Result<(), Diagnostic> {
 
 /// The responder is asked by plain HTTP.
 fn responder(url: &str) -> Result<(), Diagnostic> {
-    let refuse = |phrase: &dyn std::fmt::Display, url: &str| {
+    let refuse = |phrase: &str, url: &str| {
         Diagnostic::emerg(format!("{phrase} in OCSP responder \"{url}\" in \"ssl_ocsp_responder\""))
     };
     let prefix = "http://";
     let rest = match url.split_at_checked(prefix.len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case(prefix) && !rest.is_empty() => rest,
-        _ => return Err(refuse(&"invalid URL prefix", url)),
+        _ => return Err(refuse("invalid URL prefix", url)),
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    address::parse_upstream(authority.as_bytes()).map(drop).map_err(|phrase| refuse(&phrase, rest))
+    address::parse_upstream(authority.as_bytes()).map(drop).map_err(|phrase| refuse(phrase, rest))
 }

@@ -66,16 +66,14 @@ impl Draft {
             if !known.name.eq_ignore_ascii_case(&name) {
                 continue;
             }
-            let ported = target.port.is_some() || matches!(target.host, Host::Unix(_));
-            if known.explicit && ported {
-                let port = target.port.unwrap_or(0);
+            if let (true, Some(port)) = (known.explicit, target.port) {
                 return Err(Refusal::Word(0, format!("upstream \"{name}\" may not have port {port}"), None));
             }
             if known.port == target.port {
                 return Ok(UpstreamId(at as u32));
             }
         }
-        let mut group = Group::new(name.to_string(), target.port, line.place.clone());
+        let mut group = Group::new(name, target.port, line.place.clone());
         match (&target.host, target.port) {
             (Host::Unix(path), _) => group.literal.push(Address::Unix(path.clone())),
             (Host::Ip(ip), Some(port)) => group.literal.push(Address::Inet((*ip, port).into())),
@@ -95,12 +93,9 @@ impl Draft {
             if known.explicit {
                 return Err(Refusal::Word(0, format!("duplicate upstream \"{name}\""), None));
             }
-            if known.port.is_some() || !known.literal.is_empty() {
-                return Err(Refusal::Bare(format!(
-                    "upstream \"{name}\" may not have port {} in {}",
-                    known.port.unwrap_or(0),
-                    known.place
-                )));
+            if let Some(port) = known.port {
+                let place = &known.place;
+                return Err(Refusal::Bare(format!("upstream \"{name}\" may not have port {port} in {place}")));
             }
             known.explicit = true;
             self.open = Some(at);

@@ -60,7 +60,8 @@ fn check(loader: &mut Loader<'_>, group: &Group) -> Result<(), Diagnostic> {
 /// The only server of a group that no block defines: all addresses of its host.
 fn implicit(loader: &Loader<'_>, group: &Group) -> Result<PeerServer, Diagnostic> {
     let (name, place) = (&group.name, &group.place);
-    let refuse = |phrase: &str| Diagnostic::emerg(format!("{phrase} in upstream \"{name}\" in {place}"));
+    let shown = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+    let refuse = |phrase: &str| Diagnostic::emerg(format!("{phrase} in upstream \"{shown}\" in {place}"));
     let addresses = if group.literal.is_empty() {
         let port = group.port.ok_or_else(|| refuse("no port"))?;
         let ips = loader.world.resolve(name).unwrap_or_default();
@@ -71,7 +72,7 @@ fn implicit(loader: &Loader<'_>, group: &Group) -> Result<PeerServer, Diagnostic
     if addresses.is_empty() {
         return Err(refuse("host not found"));
     }
-    let text = group.port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
+    let text = group.port.map_or_else(|| name.clone(), |port| format!("{shown}:{port}"));
     Ok(PeerServer {
         text,
         addresses,
