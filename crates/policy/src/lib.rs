@@ -1,1 +1,18 @@
-//! See the crate's README line in ARCHITECTURE.md.
+//! Decisions: pure functions of values, with time and chance as arguments. Nothing here knows a
+//! session, a socket or a configuration file.
+
+pub mod access;
+pub mod address;
+pub mod balance;
+pub mod builtin;
+pub mod cache;
+pub mod geo;
+pub mod limit_conn;
+pub mod map;
+pub mod realip;
+pub mod regex;
+pub mod server_name;
+pub mod split_clients;
+pub mod template;
+pub mod variables;
+mod wildcard;
