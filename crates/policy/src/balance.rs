@@ -4,16 +4,16 @@
 mod hash;
 mod least_conn;
 mod least_time;
+mod peer;
 mod random;
 mod round_robin;
+mod selection;
 #[cfg(test)]
 mod tests;
 
-use crate::address::Address;
 use hash::Ring;
-
-/// The misses after which hashing and chance give way to round robin.
-const MOST_MISSES: u32 = 20;
+pub use peer::{Peer, PeerConf};
+pub use selection::Selection;
 
 /// What `least_time` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,154 +50,11 @@ pub enum Method {
     RandomTwo,
 }
 
-/// One address of a `server` directive.
-#[derive(Debug, Clone)]
-pub struct PeerConf {
-    /// The address as the configuration writes it; consistent hashing goes by it.
-    pub text: String,
-    /// Where it is.
-    pub address: Address,
-    /// `weight`.
-    pub weight: u32,
-    /// `max_conns`; 0 for no limit.
-    pub max_conns: u32,
-    /// `max_fails`; 0 for never out of use.
-    pub max_fails: u32,
-    /// `fail_timeout` in seconds.
-    pub fail_timeout: u64,
-    /// `backup`.
-    pub backup: bool,
-    /// `down`.
-    pub down: bool,
-}
-
-impl PeerConf {
-    /// A peer with the defaults of the `server` directive.
-    pub fn new(text: String, address: Address) -> Self {
-        Self { text, address, weight: 1, max_conns: 0, max_fails: 1, fail_timeout: 10, backup: false, down: false }
-    }
-}
-
-/// A peer and what is remembered of it. Times are seconds unless they say otherwise.
-#[derive(Debug)]
-pub struct Peer {
-    conf: PeerConf,
-    name: Box<str>,
-    current_weight: i64,
-    effective_weight: u32,
-    conns: u32,
-    fails: u32,
-    accessed: u64,
-    checked: u64,
-    /// Moving average of finished sessions, milliseconds.
-    average: u64,
-    /// Moving average that does not wait for the end of sessions, milliseconds.
-    inflight: u64,
-}
-
-impl Peer {
-    fn new(conf: PeerConf) -> Self {
-        Self {
-            name: conf.address.to_string().into(),
-            current_weight: 0,
-            effective_weight: conf.weight,
-            conns: 0,
-            fails: 0,
-            accessed: 0,
-            checked: 0,
-            average: 0,
-            inflight: 0,
-            conf,
-        }
-    }
-
-    /// Its address in text.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where it is.
-    pub fn address(&self) -> &Address {
-        &self.conf.address
-    }
-
-    fn since_checked(&self, now: u64) -> u64 {
-        now.saturating_sub(self.checked)
-    }
-
-    fn usable(&self, now: u64) -> bool {
-        let conf = &self.conf;
-        let failed = conf.max_fails > 0 && self.fails >= conf.max_fails && self.since_checked(now) <= conf.fail_timeout;
-        let full = conf.max_conns > 0 && self.conns >= conf.max_conns;
-        !conf.down && !failed && !full
-    }
-
-    /// Forgets failures once a probe after them went well.
-    fn recover(&mut self) {
-        if self.accessed < self.checked {
-            self.fails = 0;
-        }
-    }
-}
-
 /// Names a peer of the group that picked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerRef {
     backup: bool,
     index: u32,
-}
-
-/// What one session has tried in a group.
-#[derive(Debug, Default)]
-pub struct Selection {
-    backup: bool,
-    /// Peers that were tried: the first 64, then the others.
-    tried: u64,
-    tried_more: Vec<u64>,
-    misses: u32,
-    rounds: u32,
-    hash: Option<u32>,
-}
-
-impl Selection {
-    fn has_tried(&self, index: usize) -> bool {
-        let word = match (index / 64).checked_sub(1) {
-            None => self.tried,
-            Some(word) => self.tried_more.get(word).copied().unwrap_or(0),
-        };
-        word >> (index % 64) & 1 == 1
-    }
-
-    fn mark(&mut self, index: usize) {
-        let bit = 1 << (index % 64);
-        let Some(word) = (index / 64).checked_sub(1) else {
-            self.tried |= bit;
-            return;
-        };
-        if self.tried_more.len() <= word {
-            self.tried_more.resize(word + 1, 0);
-        }
-        if let Some(word) = self.tried_more.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    /// Whether the peer at `index` of the list in use may be picked.
-    fn eligible(&self, index: usize, peer: &Peer, now: u64) -> bool {
-        !self.has_tried(index) && peer.usable(now)
-    }
-
-    /// Counts a miss; true when there were too many.
-    fn miss(&mut self) -> bool {
-        self.misses += 1;
-        self.misses > MOST_MISSES
-    }
-
-    fn use_backups(&mut self) {
-        self.backup = true;
-        self.tried = 0;
-        self.tried_more.clear();
-    }
 }
 
 /// The peer of `peers` in whose stretch of the sum of weights `at` lies.
@@ -257,7 +114,7 @@ impl Peers {
         key: &[u8],
     ) -> Option<PeerRef> {
         let list = if selection.backup { &mut self.backup } else { &mut self.primary };
-        let direct = if list.len() < 2 || selection.misses > MOST_MISSES {
+        let direct = if list.len() < 2 || selection.missed_too_often() {
             None
         } else {
             match self.method {
@@ -303,14 +160,7 @@ impl Peers {
         if single {
             return false;
         }
-        peer.fails = peer.fails.saturating_add(1);
-        peer.accessed = now;
-        peer.checked = now;
-        let most = peer.conf.max_fails;
-        if let Some(share) = peer.conf.weight.checked_div(most) {
-            peer.effective_weight = peer.effective_weight.saturating_sub(share);
-        }
-        most > 0 && peer.fails >= most
+        peer.blame(now)
     }
 
     /// Tells that the connection to `peer` is there and took `millis`.

@@ -1,6 +1,9 @@
 //! Peers by a hash of a key: in proportion to their weights as `Cache::Memcached` does it, or on
 //! a ring as `Cache::Memcached::Fast` (Ketama) does.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use crc::{CRC_32_ISO_HDLC, Crc};

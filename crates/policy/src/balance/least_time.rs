@@ -13,7 +13,7 @@ pub(super) fn choose(peers: &mut [Peer], selection: &Selection, now: u64, inflig
 }
 
 fn expected(peer: &Peer, now: u64, inflight: bool) -> u64 {
-    let mut time = peer.average;
+    let mut time = u64::from(peer.average);
     let idle = peer.since_checked(now);
     let timeout = peer.conf.fail_timeout;
     if idle > timeout {
@@ -21,7 +21,7 @@ fn expected(peer: &Peer, now: u64, inflight: bool) -> u64 {
         time = u32::try_from(halvings).ok().and_then(|halvings| time.checked_shr(halvings)).unwrap_or(0);
     }
     if inflight {
-        time = time.max(peer.inflight);
+        time = time.max(u64::from(peer.inflight));
     }
     time = if time > LONGEST { LONGEST } else { time + STEP - time % STEP };
     time * (1 + u64::from(peer.conns))
@@ -50,7 +50,11 @@ fn note(peer: &mut Peer, inflight: bool, millis: u64) {
     }
 }
 
-/// The average with one more value, which weighs a twentieth, rounded.
-fn moved(average: u64, value: u64) -> u64 {
-    if average == 0 { value } else { (value.saturating_add(average.saturating_mul(19)).saturating_add(10)) / 20 }
+/// The average with one more value, which weighs a twentieth.
+fn moved(average: u32, value: u64) -> u32 {
+    let value = u32::try_from(value).unwrap_or(u32::MAX);
+    if average == 0 {
+        return value;
+    }
+    (0.5 + 0.05 * f64::from(value) + 0.95 * f64::from(average)) as u32
 }
