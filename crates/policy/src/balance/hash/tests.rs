@@ -77,7 +77,7 @@ fn addresses_of_one_server_take_turns() {
     confs[0].text = "name:1".to_owned();
     confs[1].text = "name:1".to_owned();
     let mut peers = Peers::new(Method::ConsistentHash, confs);
-    let key = (0..)
+    let key = (0..100)
         .map(|key| format!("key-{key}"))
         .find(|key| pick(&mut peers, &mut Selection::default(), key) == Some(0))
         .unwrap();
