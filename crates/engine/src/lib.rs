@@ -1,1 +1,29 @@
-//! engine
+//! Running a configuration: the plan made from it, the generations that serve by it, and the
+//! sessions in them. Modules are listed from the bottom up; each uses only those before it.
+
+pub mod log;
+
+pub mod drain;
+
+pub mod resolve;
+pub mod tls;
+
+pub mod relay;
+
+pub mod upstream;
+
+pub mod plan;
+
+pub mod session;
+
+pub mod listen;
+
+pub mod generation;
+
+/// The release of nginx whose configuration language and behaviour this is.
+pub const NGINX_VERSION: &str = "1.31.5";
+
+/// The TLS library in use, with its version.
+pub fn library_version() -> String {
+    ::tls::version_text()
+}

@@ -50,6 +50,10 @@ pub struct Plan {
     pub resolvers: Vec<Resolver>,
     /// Buffered access logs, by [`BufferId`].
     pub buffered: Vec<(Arc<LogFile>, Buffer)>,
+    /// What certificates evaluated for each handshake are relative to.
+    pub conf_dir: PathBuf,
+    /// Whether a variable tells of the lists in a ClientHello, which are not kept otherwise.
+    pub keeps_hello_lists: bool,
     servers: Vec<Server>,
     limit_zones: Vec<LimitZone>,
 }
@@ -67,6 +71,10 @@ pub struct Server {
     pub tls: Option<Arc<ServerContext>>,
     /// TLS towards the upstream.
     pub proxy_tls: Option<Arc<ClientContext>>,
+    /// `ssl_password_file`, for keys that are read for each handshake.
+    pub passphrases: Vec<Vec<u8>>,
+    /// `proxy_ssl_password_file`, likewise.
+    pub proxy_passphrases: Vec<Vec<u8>>,
 }
 
 /// A `limit_conn_zone` with its counts.

@@ -12,6 +12,7 @@ mod proxy_header;
 mod realip;
 mod return_text;
 mod set;
+mod ssl_variables;
 mod tls;
 pub mod udp;
 mod upstream_tls;
@@ -132,8 +133,14 @@ pub struct Session {
     rare: OnceCell<Box<Rare>>,
 }
 
+impl fmt::Debug for Rare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rare").finish_non_exhaustive()
+    }
+}
+
 /// What most sessions have none of.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rare {
     /// The PROXY header that came.
     pub header: OnceCell<wire::proxy_protocol::Header>,
@@ -142,15 +149,17 @@ pub struct Rare {
     /// What preread learnt from the ClientHello.
     pub hello: RefCell<Option<wire::client_hello::Hello>>,
     /// What variables may ask of the client's TLS connection.
-    pub tls: OnceCell<tls::Facts>,
+    pub tls: OnceCell<crate::tls::Connection>,
+    /// The name that the ClientHello asked for, known while the handshake is under way.
+    pub server_name: RefCell<Option<Box<[u8]>>>,
     /// Slots held in `limit_conn` zones until the session ends.
     pub slots: RefCell<Vec<policy::limit_conn::Slot>>,
     /// `$limit_conn_status`.
     pub limit_status: Cell<Option<limit_conn::Status>>,
     /// The group or value whose name lines about the upstream bear before a peer is chosen.
     pub upstream_name: RefCell<Option<Box<str>>>,
-    /// The datagram session's counters, for UDP.
-    pub udp: OnceCell<Rc<udp::Counters>>,
+    /// The datagrams of the session, for UDP.
+    pub udp: OnceCell<Rc<udp::Flow>>,
 }
 
 /// A newly accepted client.
@@ -388,6 +397,34 @@ impl Session {
         }
     }
 
+    /// Milliseconds until the first byte of the last attempt, if it came.
+    fn attempt_first_byte(&self) -> Option<u64> {
+        self.attempts.borrow().last().and_then(|attempt| attempt.first_byte_time)
+    }
+
+    /// Milliseconds that the last attempt has taken.
+    fn attempt_time(&self) -> u64 {
+        self.attempts.borrow().last().map_or(0, |attempt| reactor::now() - attempt.started)
+    }
+
+    /// The PROXY header that tells of this client, in the text or the binary form.
+    fn proxy_header(&self, binary: bool) -> Vec<u8> {
+        let inet = |address: &Address| match address {
+            Address::Inet(address) => Some(*address),
+            Address::Unix(_) => None,
+        };
+        let (source, destination) = (inet(&self.client.borrow()), inet(self.local()));
+        if !binary {
+            return wire::proxy_protocol::v1(source, destination);
+        }
+        wire::proxy_protocol::v2(&wire::proxy_protocol::V2 {
+            source,
+            destination,
+            datagram: self.is_udp(),
+            ssl: ssl_variables::header_info(self),
+        })
+    }
+
     /// Whether this is a session of datagrams.
     pub fn is_udp(&self) -> bool {
         self.rare_if_any().is_some_and(|rare| rare.udp.get().is_some())
@@ -406,7 +443,7 @@ pub(crate) async fn serve(mut accepted: Accepted, slot: Connection) {
 
 /// One session; what it answers is the same connection passed on to another listener.
 async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
-    let session = Session::new(accepted);
+    let session = Rc::new(Session::new(accepted));
     session.log_plain(
         Level::Info,
         format_args!("client {} connected to {}", session.client.borrow(), session.virtual_address().address),
@@ -426,7 +463,7 @@ async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
     None
 }
 
-async fn phases(s: &Session, client: &mut End) -> Phase {
+async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     proxy_header::read(s).await?;
     realip::replace(s);
     s.doing(Action::Initializing);

@@ -1,6 +1,7 @@
 //! From `ssl_*` and `proxy_ssl*` to TLS contexts: files read once, servers that say the same
 //! sharing one context, session caches kept over reloads.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -217,7 +218,7 @@ fn read(world: &dyn World, path: &Path) -> Result<Vec<u8>, BuildError> {
 }
 
 /// `ssl_password_file`: a passphrase on each line.
-fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<Vec<u8>>, BuildError> {
+pub(crate) fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<Vec<u8>>, BuildError> {
     /// The longest line.
     const LONGEST: usize = 4095;
     let Some(path) = path else { return Ok(Vec::new()) };
@@ -247,6 +248,10 @@ fn protocols(set: Protocols) -> tls::Protocols {
     .filter(|(ours, _)| set.has(*ours))
     .fold(tls::Protocols::NONE, |all, (_, theirs)| all | theirs)
 }
+
+/// A TLS connection on a socket, shared by the session that relays it and the variables that tell
+/// of it.
+pub type Connection = Rc<RefCell<tls::Stream<Transport>>>;
 
 /// A socket as the TLS library reads and writes it.
 #[derive(Debug, Clone)]

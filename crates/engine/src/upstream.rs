@@ -31,6 +31,8 @@ impl SharedPeers {
 pub struct Group {
     /// Its name, as log lines and `$upstream_addr` give it when no peer is available.
     pub name: Rc<str>,
+    /// The host that `proxy_pass` names, or the name of its group: what is verified by default.
+    pub host: Rc<str>,
     state: State,
     key: Option<Template>,
     /// TLS sessions to resume, by peer and effective name.
@@ -54,6 +56,7 @@ impl Group {
         };
         Self {
             name: conf.name.as_str().into(),
+            host: conf.name.as_str().into(),
             state: shared.map_or_else(|| State::Own(RefCell::new(peers(conf))), State::Shared),
             key,
             tls_sessions: RefCell::default(),
@@ -66,11 +69,23 @@ impl Group {
         let peers = addresses.into_iter().map(|address| PeerConf::new(address.to_string(), address)).collect();
         Rc::new(Self {
             name: name.into(),
+            host: name.into(),
             state: State::Own(RefCell::new(Peers::new(Method::RoundRobin, peers))),
             key: None,
             tls_sessions: RefCell::default(),
             lasting: false,
         })
+    }
+
+    /// Keeps a TLS session for the next connection to the same peer under the same name.
+    pub fn remember(&self, key: (Rc<str>, Box<str>), session: tls::Session) {
+        /// Names may come from clients, so there is a bound.
+        const MOST: usize = 1024;
+        let mut sessions = self.tls_sessions.borrow_mut();
+        if sessions.len() >= MOST && !sessions.contains_key(&key) {
+            sessions.clear();
+        }
+        sessions.insert(key, session);
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&mut Peers) -> T) -> T {

@@ -6,8 +6,10 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use reactor::Socket;
+use tls::{Shutdown, StreamError, Transfer};
 
 use super::pipe::Pipe;
+use crate::tls::Connection;
 
 /// How long a close waits for the peer's close_notify, milliseconds.
 const CLOSE_NOTIFY_WAIT: u64 = 3_000;
@@ -22,12 +24,118 @@ pub enum End {
 }
 
 /// TLS on a socket.
-#[derive(Debug)]
 pub struct TlsEnd {
-    /// The connection.
-    pub stream: tls::Stream<crate::tls::Transport>,
+    /// The connection, which variables may ask too.
+    pub stream: Connection,
     /// The socket beneath, to wait on.
     pub socket: Rc<Socket>,
+    /// Under which key a session it gave us is to be kept, for towards upstreams.
+    pub remember: Option<(Rc<str>, Box<str>)>,
+    /// An error or a deadline has ended it: no alert goes out any more.
+    broken: bool,
+}
+
+impl std::fmt::Debug for TlsEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsEnd").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+impl TlsEnd {
+    /// A connection that has shaken hands, or is about to.
+    pub fn new(stream: Connection, socket: Rc<Socket>) -> Self {
+        Self { stream, socket, remember: None, broken: false }
+    }
+
+    /// Reads decrypted bytes, as many records as there are and fit; 0 is the end.
+    fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut stream = self.stream.borrow_mut();
+        let mut filled = 0;
+        loop {
+            let room = buffer.get_mut(filled..).unwrap_or_default();
+            if room.is_empty() {
+                return Poll::Ready(Ok(filled));
+            }
+            let wait = match stream.read(room) {
+                Ok(Transfer::Bytes(bytes)) => {
+                    filled += bytes;
+                    continue;
+                }
+                // The end, or an error, is found again at the next read.
+                _ if filled > 0 => return Poll::Ready(Ok(filled)),
+                Ok(Transfer::Eof) => return Poll::Ready(Ok(0)),
+                Ok(Transfer::WantRead) => self.socket.poll_readable(),
+                Ok(Transfer::WantWrite) => self.socket.poll_writable(),
+                Err(error) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(io_error(error)));
+                }
+            };
+            match wait {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+    }
+
+    fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let wait = match self.stream.borrow_mut().write(bytes) {
+                Ok(Transfer::Bytes(wrote)) => return Poll::Ready(Ok(wrote)),
+                Ok(Transfer::Eof) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                }
+                Ok(Transfer::WantRead) => self.socket.poll_readable(),
+                Ok(Transfer::WantWrite) => self.socket.poll_writable(),
+                Err(error) => {
+                    self.broken = true;
+                    return Poll::Ready(Err(io_error(error)));
+                }
+            };
+            match wait {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+    }
+
+    /// Says close_notify without waiting for the peer's.
+    pub fn say_goodbye(&mut self) {
+        if !self.broken {
+            // Whether it arrives is the peer's affair: the connection closes now.
+            let _ = self.stream.borrow_mut().shutdown();
+        }
+    }
+
+    /// Says close_notify and waits for the peer's.
+    fn poll_close(&mut self) -> Poll<()> {
+        loop {
+            if self.broken {
+                return Poll::Ready(());
+            }
+            let wait = match self.stream.borrow_mut().shutdown() {
+                Ok(Shutdown::Complete) | Err(_) => return Poll::Ready(()),
+                Ok(Shutdown::Sent) => continue,
+                Ok(Shutdown::WantRead) => self.socket.poll_readable(),
+                Ok(Shutdown::WantWrite) => self.socket.poll_writable(),
+            };
+            match wait {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+    }
+}
+
+fn io_error(error: StreamError) -> io::Error {
+    match error {
+        StreamError::Io(error) => error,
+        StreamError::Library(_) => io::Error::other(error.to_string()),
+    }
 }
 
 impl End {

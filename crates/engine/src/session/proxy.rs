@@ -22,8 +22,11 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass, first: Vec<u
     let (mut upstream, picked) = connect(s, &group).await?;
     let done = carry(s, client, &mut upstream, first).await;
     s.finish_attempt();
-    picked.release(s.attempt_times());
+    picked.release(s.attempt_first_byte(), s.attempt_time());
     if let End::Tls(end) = &mut upstream {
+        if let (Some(key), Some(session)) = (end.remember.take(), end.stream.borrow_mut().take_session()) {
+            group.remember(key, session);
+        }
         end.say_goodbye();
     }
     done
@@ -61,7 +64,7 @@ async fn connect(s: &Session, group: &Rc<Group>) -> Phase<(End, Picked)> {
         s.start_attempt(Attempt::new(Rc::clone(&picked.name)));
         match attempt(s, group, &picked).await {
             Ok(end) => {
-                picked.connected();
+                picked.connected(s.attempt_time());
                 s.connected();
                 return Ok((end, picked));
             }
@@ -108,14 +111,7 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
         // Only a matter of speed.
         let _ = socket.set_nodelay();
     }
-    s.log_plain(
-        Level::Info,
-        format_args!(
-            "proxy {} connected to {}",
-            socket.local_addr().map_or_else(|_| String::new(), |local| crate::listen::address(local).to_string()),
-            picked.name
-        ),
-    );
+    announce(s, &socket, picked);
     match &server.proxy_tls {
         None => Ok(End::Plain(socket)),
         Some(context) => {
@@ -149,8 +145,7 @@ fn connect_level(error: &io::Error) -> Level {
 /// A socket for a peer at `to`, bound where `proxy_bind` says.
 fn prepare(s: &Session, to: &Address) -> Phase<OwnedFd> {
     let proxy = &s.server().conf.proxy;
-    let made = crate::upstream::socket(to, crate::upstream::Transport::Stream);
-    let socket = made.map_err(|error| Cause::Socket("socket()".to_owned(), error))?;
+    let socket = crate::upstream::socket(to, s.is_udp()).map_err(|error| Cause::Socket("socket()".to_owned(), error))?;
     if proxy.socket_keepalive {
         let _ = os::options::set_keepalive(&socket, true);
     }
@@ -164,8 +159,37 @@ fn prepare(s: &Session, to: &Address) -> Phase<OwnedFd> {
     Ok(socket)
 }
 
+/// A datagram socket to a peer of `group`. There is no answer to wait for, so there is no other
+/// attempt either.
+pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>) -> Phase<(Socket, Picked)> {
+    s.doing(Action::Connecting);
+    let Some(picked) = Picker::new(group, s).pick() else {
+        s.attempts.borrow_mut().push(Attempt::new(Rc::clone(&group.name)));
+        return Err(Cause::NoLiveUpstreams);
+    };
+    s.start_attempt(Attempt::new(Rc::clone(&picked.name)));
+    let socket = prepare(s, &picked.address)?;
+    let connected = os::socket::connect(&socket, &crate::listen::sock_addr(&picked.address));
+    connected.map_err(|error| Cause::Socket(format!("connect() to {}", picked.name), error))?;
+    let socket = Socket::new(socket);
+    picked.connected(0);
+    s.connected();
+    announce(s, &socket, &picked);
+    Ok((socket, picked))
+}
+
+/// `proxy L:P connected to A`.
+fn announce(s: &Session, socket: &Socket, picked: &Picked) {
+    if !s.server().error_log.admits(Level::Info) {
+        return;
+    }
+    let udp = if s.is_udp() { "udp " } else { "" };
+    let local = socket.local_addr().map_or_else(|_| String::new(), |local| crate::listen::address(local).to_string());
+    s.log_plain(Level::Info, format_args!("{udp}proxy {local} connected to {}", picked.name));
+}
+
 /// The PROXY header for the upstream, if one is asked for.
-fn header(s: &Session) -> Vec<u8> {
+pub(super) fn header(s: &Session) -> Vec<u8> {
     match s.server().conf.proxy.protocol {
         HeaderVersion::Off => Vec::new(),
         version => s.proxy_header(version == HeaderVersion::V2),

@@ -55,7 +55,7 @@ impl Values for Session {
             | B::UpstreamFirstByteTime
             | B::UpstreamSessionTime => self.upstream(which, out),
             B::SslPrereadProtocol | B::SslPrereadServerName | B::SslPrereadAlpnProtocols => self.preread(which, out),
-            _ => self.rare_if_any().and_then(|rare| rare.tls.get()).is_some_and(|facts| facts.value(which, out)),
+            _ => super::ssl_variables::value(self, which, out),
         }
     }
 

@@ -1,0 +1,171 @@
+//! SSL: the client's handshake, the server that the name asks for, and the checks of the client's
+//! certificate, which come after the handshake and never fail it.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use config::family::ssl::{Certificate, Pem, VerifyClient};
+use tls::{Choice, HandshakeError, Identity, KeyPair, Status, Stream};
+
+use super::fail::{Cause, errno};
+use super::{Action, Phase, Session};
+use crate::relay::{End, TlsEnd};
+use crate::tls::Transport;
+
+/// Shakes hands, if the address asks for TLS.
+pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
+    if !s.virtual_address().ssl || matches!(client, End::Tls(_)) {
+        return Ok(());
+    }
+    s.doing(Action::Handshaking);
+    let Some(context) = s.server().tls.clone() else { return Err(Cause::Told(500)) };
+    let timeout = s.server().conf.ssl_handshake_timeout;
+    let transport = Transport(Rc::clone(&s.socket));
+    let accepted = Stream::accept(transport, context, chooser(s), s.generation.plan.keeps_hello_lists);
+    let stream = accepted.map_err(|error| Cause::Handshake(error.to_string(), false))?;
+    let stream = Rc::new(RefCell::new(stream));
+    // Variables ask the connection itself, when they are asked.
+    let _ = s.rare().tls.set(Rc::clone(&stream));
+    let end = TlsEnd::new(stream, Rc::clone(&s.socket));
+    match reactor::timeout(timeout, shake(&end)).await {
+        // The deadline ends it without a word.
+        Err(_elapsed) => return Err(Cause::Told(500)),
+        Ok(Err(error)) => return Err(cause(s, error)),
+        Ok(Ok(())) => {}
+    }
+    let verified = verify(s, &end);
+    if verified.is_err() {
+        end.stream.borrow_mut().remove_session();
+    }
+    *client = End::Tls(Box::new(end));
+    verified
+}
+
+/// Drives a handshake of either side to its end.
+pub(super) async fn shake(end: &TlsEnd) -> Result<(), HandshakeError> {
+    loop {
+        let status = end.stream.borrow_mut().handshake()?;
+        match status {
+            Status::Done => return Ok(()),
+            Status::WantRead => std::future::poll_fn(|_| end.socket.poll_readable()).await,
+            Status::WantWrite => std::future::poll_fn(|_| end.socket.poll_writable()).await,
+        }
+        .map_err(HandshakeError::Io)?;
+    }
+}
+
+/// Picks the server by name while the hello waits. Where there is one server only and its
+/// certificates are known, there is nothing to pick.
+fn chooser(s: &Rc<Session>) -> Option<tls::Chooser> {
+    if s.virtual_address().names.is_none() && !evaluates(s) {
+        return None;
+    }
+    // The connection holds the chooser and the session the connection.
+    let session = Rc::downgrade(s);
+    Some(Box::new(move |sni| session.upgrade().map_or(Choice::Reject, |s| choose(&s, sni))))
+}
+
+fn choose(s: &Session, sni: Option<&[u8]>) -> Choice {
+    if let Some(name) = sni {
+        s.rare().server_name.replace(Some(name.into()));
+        s.switch_by_name(name);
+    }
+    let server = s.server();
+    match &server.tls {
+        None => Choice::Keep,
+        Some(context) if evaluates(s) => match identities(s) {
+            Ok(identities) => Choice::SwitchWith { context: Arc::clone(context), identities },
+            Err(text) => Choice::Fail(text),
+        },
+        Some(context) => Choice::Switch(Arc::clone(context)),
+    }
+}
+
+/// Whether the server in force has certificates that are evaluated for each handshake.
+fn evaluates(s: &Session) -> bool {
+    s.server().conf.ssl.as_ref().is_some_and(|ssl| ssl.certificates.iter().any(is_evaluated))
+}
+
+fn is_evaluated(certificate: &Certificate) -> bool {
+    matches!((&certificate.chain, &certificate.key), (Pem::Evaluated(_), _) | (_, Pem::Evaluated(_)))
+}
+
+/// The certificates of the server in force for this handshake; an error is the line to log.
+fn identities(s: &Session) -> Result<Vec<Arc<Identity>>, String> {
+    let Some(ssl) = &s.server().conf.ssl else { return Ok(Vec::new()) };
+    let mut identities = Vec::with_capacity(ssl.certificates.len());
+    for Certificate { chain, key } in &ssl.certificates {
+        let pair = KeyPair { certificate: pem(s, chain, "certificate")?, key: pem(s, key, "certificate key")? };
+        let identity = Identity::load(&pair, &s.server().passphrases).map_err(|error| error.to_string())?;
+        identities.push(Arc::new(identity));
+    }
+    Ok(identities)
+}
+
+/// PEM text for this session.
+pub(super) fn pem(s: &Session, source: &Pem, what: &str) -> Result<tls::Pem, String> {
+    let value = match source {
+        Pem::File(path) => return read(path, what),
+        Pem::Data(text) => return Ok(data(text)),
+        Pem::Provider(uri) => return Err(format!("cannot load {what} \"{uri}\"")),
+        Pem::Evaluated(template) => s.render(template),
+    };
+    if let Some(text) = value.strip_prefix(b"data:") {
+        return Ok(data(text));
+    }
+    let name = String::from_utf8_lossy(&value);
+    // A name that a client chose must not lead anywhere else.
+    if value.contains(&0) || Path::new(&*name).components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(format!("cannot load {what} \"{}\": unsafe path", name.escape_default()));
+    }
+    read(&s.generation.plan.conf_dir.join(&*name), what)
+}
+
+fn data(text: &[u8]) -> tls::Pem {
+    tls::Pem { name: format!("data:{}", String::from_utf8_lossy(text)), bytes: text.to_vec() }
+}
+
+fn read(path: &Path, what: &str) -> Result<tls::Pem, String> {
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(tls::Pem { name, bytes }),
+        Err(error) => Err(format!("cannot load {what} \"{name}\": {}", tls::open_failure(&name, &error))),
+    }
+}
+
+/// Why a handshake failed, with the level it is told at.
+fn cause(s: &Session, error: HandshakeError) -> Cause {
+    match error {
+        HandshakeError::Closed => Cause::ClosedInHandshake,
+        HandshakeError::Rejected => Cause::HandshakeRejected,
+        HandshakeError::Io(error) => Cause::Handshake(format!("SSL_do_handshake() failed{}", errno(&error)), true),
+        HandshakeError::Certificate(text) => {
+            s.log(syntax::Level::Error, format_args!("{text}"));
+            Cause::Handshake(format!("SSL_do_handshake() failed (SSL: {})", tls::CERT_CB_ERROR), true)
+        }
+        HandshakeError::Library(errors) => {
+            let peers = errors.is_peers_fault();
+            Cause::Handshake(format!("SSL_do_handshake() failed (SSL: {errors})"), peers)
+        }
+    }
+}
+
+/// The checks of `ssl_verify_client` by the server in force.
+fn verify(s: &Session, end: &TlsEnd) -> Phase {
+    let mode = s.server().conf.ssl.as_ref().map_or(VerifyClient::Off, |ssl| ssl.verify_client);
+    if mode == VerifyClient::Off {
+        return Ok(());
+    }
+    let stream = end.stream.borrow();
+    let result = stream.verify_result();
+    let forgiven = mode == VerifyClient::OptionalNoCa && result.is_unknown_ca();
+    if !result.is_ok() && !forgiven {
+        return Err(Cause::ClientCertificate(result.code().into(), result.text().to_owned()));
+    }
+    if mode == VerifyClient::On && stream.peer_certificate().is_none() {
+        return Err(Cause::NoClientCertificate);
+    }
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! Sessions of datagrams: one per client address (and address asked for), born by the first
+//! datagram, fed by the listener, ended by counts or by silence.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::task::Poll;
+
+use config::Content;
+use os::SockAddr;
+use os::io::Datagram;
+use policy::address::Address;
+use reactor::{Socket, TaskId, Timer};
+use syntax::Level;
+
+use super::fail::{Cause, errno};
+use super::{Accepted, Action, Phase, Session, access, content, limit_conn, proxy, set};
+use crate::generation::{Connection, Generation};
+use crate::upstream::Picked;
+
+/// The longest datagram there can be.
+const LONGEST: usize = 65_535;
+/// What a reply may fill where `proxy_buffer_size` is not set.
+const REPLY: usize = 16 * 1024;
+/// Datagrams that wait for a session to take them; more are dropped, as the network would.
+const WAITING: usize = 64;
+/// Datagrams taken from the listening socket before sessions get their turn.
+const BATCH: usize = 64;
+
+type Key = (SockAddr, Option<IpAddr>);
+type Flows = Rc<RefCell<HashMap<Key, Rc<Flow>>>>;
+
+/// What the listener and a session share.
+pub struct Flow {
+    key: Key,
+    waiting: RefCell<VecDeque<Vec<u8>>>,
+    task: Cell<Option<TaskId>>,
+    /// Datagrams from the client.
+    pub requests: Cell<u64>,
+    /// Datagrams to the client.
+    pub responses: Cell<u64>,
+}
+
+/// Receives datagrams until the generation drains, and hands them to their sessions.
+pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedFd) {
+    let socket = Rc::new(Socket::new(socket));
+    let flows = Flows::default();
+    let mut buffer = vec![0; LONGEST];
+    let mut taken = 0;
+    loop {
+        let next = std::future::poll_fn(|_| {
+            if generation.drain.is_draining() {
+                return Poll::Ready(None);
+            }
+            let mut came = None;
+            let polled = socket.poll_read_with(|fd| {
+                let datagram = os::io::recv_datagram(fd, &mut buffer)?;
+                let length = datagram.length;
+                came = Some(datagram);
+                Ok(length)
+            });
+            polled.map(|result| Some(result.map(|_| came.take())))
+        });
+        match next.await {
+            None => return,
+            Some(Ok(Some(Datagram { length, from, to }))) => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                deliver(&generation, at, &socket, &flows, (from, to), bytes);
+            }
+            Some(Ok(None)) => {}
+            Some(Err(error)) => {
+                let text = format!("recvmsg() failed{}", errno(&error));
+                generation.plan.error_log.write(Level::Alert, None, text.as_bytes());
+                reactor::sleep(generation.plan.events.accept_pause).await;
+            }
+        }
+        taken += 1;
+        if taken % BATCH == 0 {
+            reactor::yield_now().await;
+        }
+    }
+}
+
+fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &Flows, key: Key, bytes: &[u8]) {
+    if let Some(flow) = flows.borrow().get(&key) {
+        let mut waiting = flow.waiting.borrow_mut();
+        if waiting.len() < WAITING {
+            waiting.push_back(bytes.to_vec());
+        }
+        if let Some(task) = flow.task.get() {
+            reactor::wake(task);
+        }
+        return;
+    }
+    let Some(slot) = generation.connection() else { return };
+    let flow = Rc::new(Flow {
+        key: key.clone(),
+        waiting: RefCell::new(VecDeque::from([bytes.to_vec()])),
+        task: Cell::new(None),
+        requests: Cell::new(0),
+        responses: Cell::new(0),
+    });
+    flows.borrow_mut().insert(key.clone(), Rc::clone(&flow));
+    let (from, to) = key;
+    let port = match &generation.plan.listener(at).address {
+        Address::Inet(address) => address.port(),
+        Address::Unix(_) => 0,
+    };
+    let accepted = Accepted {
+        generation: Rc::clone(generation),
+        listener: at,
+        socket: Rc::clone(socket),
+        client: crate::listen::address(from),
+        local: to.map(|ip| Address::Inet((ip, port).into())),
+        number: crate::listen::next_number(),
+        passes: 0,
+    };
+    reactor::spawn(serve(accepted, Rc::clone(flows), flow, slot));
+}
+
+/// Takes the flow out of the table: the next datagram of the client begins a new session.
+fn release(flows: &Flows, flow: &Rc<Flow>) {
+    let mut flows = flows.borrow_mut();
+    if flows.get(&flow.key).is_some_and(|known| Rc::ptr_eq(known, flow)) {
+        flows.remove(&flow.key);
+    }
+}
+
+async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, slot: Connection) {
+    let _slot = slot;
+    let session = Session::new(accepted);
+    flow.task.set(Some(reactor::current_task()));
+    let _ = session.rare().udp.set(Rc::clone(&flow));
+    session.log_plain(
+        Level::Info,
+        format_args!("udp client {} connected to {}", session.client.borrow(), session.virtual_address().address),
+    );
+    let drain = &session.generation.drain;
+    let live = drain.enter();
+    let done = drain.unless_forced(phases(&session, &flows, &flow)).await;
+    let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
+        Ok(()) => 200,
+        Err(cause) => {
+            session.tell(&cause);
+            cause.status()
+        }
+    };
+    release(&flows, &flow);
+    session.end(status);
+    drop(live);
+}
+
+async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
+    set::assign(s);
+    limit_conn::count(s)?;
+    access::check(s)?;
+    match &s.server().conf.content {
+        Content::None => Err(Cause::Told(500)),
+        Content::Pass(_) => {
+            s.doing(Action::Passing);
+            Err(Cause::PassUdp)
+        }
+        Content::Return(text) => {
+            s.doing(Action::Returning);
+            count_in(s, flow, &take(flow).unwrap_or_default());
+            let text = s.render(text);
+            if !text.is_empty() {
+                let sent = reply(s, flow, &text);
+                sent.map_err(|error| Cause::Relay(Level::Info, "sendmsg()", error))?;
+            }
+            Ok(())
+        }
+        Content::Proxy(pass) => {
+            s.doing(Action::None);
+            s.start_proxying();
+            let group = content::group(s, pass).await?;
+            let (socket, picked) = proxy::connect_datagrams(s, &group)?;
+            s.doing(Action::Proxying);
+            let ended = relay(s, flows, flow, &socket).await;
+            s.finish_attempt();
+            finish(s, picked, ended)
+        }
+    }
+}
+
+/// How a relay of datagrams ended.
+enum Ended {
+    /// As many answers as were to come. The flag tells that a socket failed on the way.
+    Done(bool),
+    /// Silence.
+    Silent(bool),
+    /// The gateway shuts down.
+    Shutdown,
+}
+
+fn take(flow: &Flow) -> Option<Vec<u8>> {
+    flow.waiting.borrow_mut().pop_front()
+}
+
+fn count_in(s: &Session, flow: &Flow, datagram: &[u8]) {
+    s.received.set(s.received.get() + datagram.len() as u64);
+    flow.requests.set(flow.requests.get() + 1);
+}
+
+/// Sends a datagram to the client, from the address it asked.
+fn reply(s: &Session, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
+    let (to, from) = &flow.key;
+    let sent = os::io::send_datagram(&*s.socket, bytes, to, *from)?;
+    s.sent.set(s.sent.get() + sent as u64);
+    flow.responses.set(flow.responses.get() + 1);
+    Ok(())
+}
+
+async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -> Ended {
+    let proxy = &s.server().conf.proxy;
+    let timer = Timer::new();
+    timer.set(reactor::now() + proxy.timeout);
+    let mut buffer = vec![0; proxy.buffer_size.unwrap_or(REPLY)];
+    let mut header = proxy::header(s);
+    let mut failed = false;
+    std::future::poll_fn(|_| {
+        let mut moved = false;
+        while let Some(datagram) = take(flow) {
+            moved = true;
+            count_in(s, flow, &datagram);
+            let out = if header.is_empty() { datagram } else { [std::mem::take(&mut header), datagram].concat() };
+            match upstream.try_write(&out) {
+                Ok(sent) => s.to_upstream.set(s.to_upstream.get() + sent as u64),
+                // Full: lost, as on the network.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => failed |= told(s, Action::SendingUpstream, "send()", &error),
+            }
+            if proxy.requests > 0 && flow.requests.get() >= proxy.requests as u64 {
+                release(flows, flow);
+            }
+        }
+        while let Poll::Ready(read) = upstream.poll_read(&mut buffer) {
+            moved = true;
+            match read {
+                Ok(bytes) => {
+                    let first = s.from_upstream.get() == 0;
+                    s.from_upstream.set(s.from_upstream.get() + bytes as u64);
+                    if first {
+                        s.first_byte();
+                    }
+                    if let Err(error) = reply(s, flow, buffer.get(..bytes).unwrap_or_default()) {
+                        told(s, Action::SendingClient, "sendmsg()", &error);
+                    }
+                }
+                Err(error) => {
+                    failed |= told(s, Action::ReadingUpstream, "recv()", &error);
+                    // The reference counts it as an answer, so that a session ends on it.
+                    flow.responses.set(flow.responses.get() + 1);
+                }
+            }
+            if over(flow, proxy.responses, proxy.requests) {
+                break;
+            }
+        }
+        if over(flow, proxy.responses, proxy.requests) {
+            return Poll::Ready(Ended::Done(failed));
+        }
+        if moved && s.generation.drain.is_draining() {
+            return Poll::Ready(Ended::Shutdown);
+        }
+        if moved {
+            timer.set(reactor::now() + proxy.timeout);
+        }
+        timer.poll_expired().map(|()| Ended::Silent(failed))
+    })
+    .await
+}
+
+/// Logs a failure of a datagram socket; always true.
+fn told(s: &Session, action: Action, call: &str, error: &io::Error) -> bool {
+    s.doing(action);
+    let level = if action == Action::SendingClient { Level::Info } else { Level::Error };
+    s.log_failed(level, call, error);
+    s.doing(Action::Proxying);
+    true
+}
+
+/// Whether everything that was to come has come.
+fn over(flow: &Flow, responses: Option<usize>, requests: usize) -> bool {
+    let Some(responses) = responses else { return false };
+    let asked = flow.requests.get();
+    asked > 0
+        && flow.waiting.borrow().is_empty()
+        && flow.responses.get() >= responses as u64 * asked
+        && (requests == 0 || asked >= requests as u64)
+}
+
+fn finish(s: &Session, picked: Picked, ended: Ended) -> Phase {
+    let counts = |s: &Session, what: &str| {
+        let (requests, responses) = s.rare().udp.get().map_or((0, 0), |flow| (flow.requests.get(), flow.responses.get()));
+        s.log_plain(
+            Level::Info,
+            format_args!(
+                "udp {what}, packets from/to client:{requests}/{responses}, bytes from/to client:{}/{}, \
+                 bytes from/to upstream:{}/{}",
+                s.received.get(),
+                s.sent.get(),
+                s.from_upstream.get(),
+                s.to_upstream.get()
+            ),
+        );
+    };
+    let blame = |picked: Picked, failed: bool| {
+        if !failed {
+            picked.release(s.attempt_first_byte(), s.attempt_time());
+        } else if picked.failed() {
+            s.log(Level::Warn, format_args!("upstream server temporarily disabled"));
+        }
+    };
+    match ended {
+        Ended::Done(failed) => {
+            blame(picked, failed);
+            counts(s, "done");
+            Ok(())
+        }
+        Ended::Shutdown => {
+            blame(picked, false);
+            s.log_plain(Level::Info, format_args!("disconnected on shutdown"));
+            Ok(())
+        }
+        Ended::Silent(failed) => {
+            let expected = s.server().conf.proxy.responses.map(|responses| responses as u64);
+            let missing = expected.is_some_and(|responses| {
+                let flow = s.rare().udp.get();
+                flow.is_some_and(|flow| flow.responses.get() < responses * flow.requests.get())
+            });
+            if missing {
+                blame(picked, true);
+                return Err(Cause::UpstreamTimeout);
+            }
+            blame(picked, failed);
+            counts(s, "timed out");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! SSL towards the upstream: name, certificate, verification, sessions to resume.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use config::family::ssl::Pem;
+use reactor::Socket;
+use syntax::Level;
+use tls::{ClientContext, ConnectOptions, HandshakeError, Identity, KeyPair, Stream};
+
+use super::fail::Cause;
+use super::{Action, Session};
+use crate::relay::{End, TlsEnd};
+use crate::tls::Transport;
+use crate::upstream::{Group, Picked};
+
+/// Shakes hands with a peer. `Err(None)`: what there is to say is said, and another peer may be
+/// tried.
+pub(super) async fn handshake(
+    s: &Session,
+    context: &Arc<ClientContext>,
+    group: &Group,
+    picked: &Picked,
+    socket: Rc<Socket>,
+) -> Result<End, Option<Cause>> {
+    s.doing(Action::HandshakingUpstream);
+    let Some(conf) = &s.server().conf.proxy_ssl else { return Err(Some(Cause::Told(500))) };
+    let name = name(s, group);
+    let alpn: Vec<Vec<u8>> = conf.alpn.iter().map(|protocol| s.render(protocol)).collect();
+    let alpn: Vec<&[u8]> = alpn.iter().map(Vec::as_slice).collect();
+    let identity = identity(s).map_err(|text| {
+        s.log(Level::Error, format_args!("{text}"));
+        Some(Cause::Told(500))
+    })?;
+    let sni = conf.server_name && name.parse::<IpAddr>().is_err() && !name.is_empty();
+    let key = (Rc::clone(&picked.name), Box::from(name.as_str()));
+    let reuse = conf.context.session_reuse && group.lasting;
+    let session = if reuse { group.tls_sessions.borrow().get(&key).cloned() } else { None };
+    let options = ConnectOptions {
+        server_name: sni.then_some(name.as_str()),
+        alpn: &alpn,
+        session: session.as_ref(),
+        identity: identity.as_ref(),
+    };
+    let stream = Stream::connect(Transport(Rc::clone(&socket)), context, &options).map_err(|error| {
+        s.log(Level::Error, format_args!("{error}"));
+        Some(Cause::Told(500))
+    })?;
+    let mut end = TlsEnd::new(Rc::new(RefCell::new(stream)), socket);
+    let timeout = s.server().conf.proxy.connect_timeout;
+    match reactor::timeout(timeout, super::tls::shake(&end)).await {
+        Err(_elapsed) => return Err(None),
+        Ok(Err(error)) => {
+            tell(s, &error);
+            return Err(None);
+        }
+        Ok(Ok(())) => {}
+    }
+    if conf.context.verify && !verified(s, &end, &name) {
+        return Err(None);
+    }
+    if reuse {
+        end.remember = Some(key);
+    }
+    Ok(End::Tls(Box::new(end)))
+}
+
+/// The name to ask for and to verify: `proxy_ssl_name`, or the host of `proxy_pass`; without a
+/// port.
+fn name(s: &Session, group: &Group) -> String {
+    let configured = s.server().conf.proxy_ssl.as_ref().and_then(|conf| conf.name.as_ref());
+    let name = match configured {
+        Some(template) => String::from_utf8_lossy(&s.render(template)).into_owned(),
+        None => group.host.to_string(),
+    };
+    if name.starts_with('[') {
+        return name.trim_start_matches('[').split(']').next().unwrap_or_default().to_owned();
+    }
+    match name.rsplit_once(':') {
+        Some((host, _)) if !host.contains(':') => host.to_owned(),
+        _ => name,
+    }
+}
+
+/// The certificate to show, where it is evaluated for each session.
+fn identity(s: &Session) -> Result<Option<Identity>, String> {
+    let conf = s.server().conf.proxy_ssl.as_ref();
+    let Some(certificate) = conf.and_then(|conf| conf.context.certificate.as_ref()) else { return Ok(None) };
+    let (Pem::Evaluated(_), _) | (_, Pem::Evaluated(_)) = (&certificate.chain, &certificate.key) else {
+        return Ok(None);
+    };
+    if matches!(&certificate.chain, Pem::Evaluated(template) if s.render(template).is_empty()) {
+        return Ok(None);
+    }
+    let pair = KeyPair {
+        certificate: super::tls::pem(s, &certificate.chain, "certificate")?,
+        key: super::tls::pem(s, &certificate.key, "certificate key")?,
+    };
+    Identity::load(&pair, &s.server().proxy_passphrases).map(Some).map_err(|error| error.to_string())
+}
+
+fn tell(s: &Session, error: &HandshakeError) {
+    match error {
+        HandshakeError::Io(error) => s.log_failed(Level::Error, "SSL_do_handshake()", error),
+        HandshakeError::Library(errors) if !errors.is_peers_fault() => {
+            s.log(Level::Crit, format_args!("{error}"));
+        }
+        HandshakeError::Closed => {
+            s.log(Level::Error, format_args!("peer closed connection in SSL handshake"));
+        }
+        _ => s.log(Level::Error, format_args!("{error}")),
+    }
+}
+
+/// `proxy_ssl_verify`: the chain, then the name.
+fn verified(s: &Session, end: &TlsEnd, name: &str) -> bool {
+    let stream = end.stream.borrow();
+    let result = stream.verify_result();
+    if !result.is_ok() {
+        s.log(Level::Error, format_args!("upstream SSL certificate verify error: ({result})"));
+        return false;
+    }
+    if !stream.matches_name(name) {
+        s.log(Level::Error, format_args!("upstream SSL certificate does not match \"{name}\""));
+        return false;
+    }
+    true
+}
