@@ -1,1 +1,5 @@
-//! See the crate's README line in ARCHITECTURE.md.
+//! Bytes to values and back: what is on the wire before, or beside, the streams themselves.
+//! No I/O, no clock, no policy.
+
+pub mod client_hello;
+pub mod proxy_protocol;
