@@ -3,10 +3,12 @@
 
 pub mod access;
 pub mod address;
+mod arena;
 pub mod balance;
 pub mod builtin;
 pub mod cache;
 pub mod geo;
+mod hash;
 pub mod limit_conn;
 pub mod map;
 pub mod realip;

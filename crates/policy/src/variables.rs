@@ -6,7 +6,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::address;
 use crate::builtin::Builtin;
 use crate::cache::{Cache, Value};
 use crate::geo::Geo;
@@ -42,21 +41,9 @@ pub enum Definition {
         volatile: bool,
     },
     /// `geo`.
-    Geo {
-        /// The address looked up; the client's where `None`.
-        source: Option<VarId>,
-        /// Where.
-        geo: Geo,
-        /// Whether it is evaluated anew for each text.
-        volatile: bool,
-    },
+    Geo(Geo),
     /// `split_clients`.
-    Split {
-        /// What is hashed.
-        source: Template,
-        /// The shares.
-        split: SplitClients,
-    },
+    SplitClients(SplitClients),
     /// `set`: empty until set.
     Set,
     /// A named capture of a regular expression.
@@ -165,7 +152,8 @@ impl Variables {
     pub(crate) fn is_fresh(&self, id: VarId) -> bool {
         match self.variable(id).map(|variable| &variable.kind) {
             Some(Kind::Builtin(builtin, _)) => builtin.is_fresh(),
-            Some(Kind::Defined(Definition::Map { volatile, .. } | Definition::Geo { volatile, .. })) => *volatile,
+            Some(Kind::Defined(Definition::Map { volatile, .. })) => *volatile,
+            Some(Kind::Defined(Definition::Geo(geo))) => geo.is_volatile(),
             _ => false,
         }
     }
@@ -214,18 +202,8 @@ impl Scope<'_> {
                 source.render(self, &mut text);
                 map.lookup(&text, self, &mut out);
             }
-            Kind::Defined(Definition::Geo { source, geo, .. }) => {
-                let ip = match source {
-                    None => self.values.client_ip(),
-                    Some(id) => address::parse_ip(self.value(*id).bytes()),
-                };
-                out.extend_from_slice(geo.lookup(ip));
-            }
-            Kind::Defined(Definition::Split { source, split }) => {
-                let mut text = Vec::new();
-                source.render(self, &mut text);
-                out.extend_from_slice(split.choose(&text));
-            }
+            Kind::Defined(Definition::Geo(geo)) => out.extend_from_slice(geo.evaluate(self)),
+            Kind::Defined(Definition::SplitClients(split)) => out.extend_from_slice(split.evaluate(self)),
             Kind::Defined(Definition::Set | Definition::Capture) => {}
         }
         Value::Found(Rc::from(out))

@@ -1,0 +1,159 @@
+//! Byte strings one after the other, each behind its length: nothing per string but a byte or
+//! two, and a string is named by where it begins. Knows no meaning of the strings.
+
+use crate::hash::hash;
+
+/// Strings named by the place where they begin.
+#[derive(Debug, Default)]
+pub(crate) struct Arena(Vec<u8>);
+
+impl Arena {
+    /// Adds a string. Past four gigabytes in all there is no name for it left: `None`.
+    pub(crate) fn push(&mut self, text: &[u8]) -> Option<u32> {
+        let at = u32::try_from(self.0.len()).ok()?;
+        push_number(&mut self.0, u32::try_from(text.len()).ok()?);
+        self.0.extend_from_slice(text);
+        Some(at)
+    }
+
+    /// The string that begins here; empty where none does.
+    pub(crate) fn get(&self, at: u32) -> &[u8] {
+        let read = || {
+            let (length, rest) = read_number(self.0.get(at as usize..)?)?;
+            rest.get(..length as usize)
+        };
+        read().unwrap_or_default()
+    }
+}
+
+/// An [`Arena`] that keeps equal strings once.
+#[derive(Debug, Default)]
+pub(crate) struct Interner {
+    arena: Arena,
+    slots: Slots,
+}
+
+impl Interner {
+    /// The place of this string; `None` when there is no room, see [`Arena::push`].
+    pub(crate) fn intern(&mut self, text: &[u8]) -> Option<u32> {
+        let Self { arena, slots } = self;
+        let hash = hash(text);
+        if let Some(at) = slots.find(hash, |at| arena.get(at) == text) {
+            return Some(at);
+        }
+        let at = arena.push(text)?;
+        slots.add(hash, at, |at| crate::hash::hash(arena.get(at)));
+        Some(at)
+    }
+
+    /// The string that begins here.
+    pub(crate) fn get(&self, at: u32) -> &[u8] {
+        self.arena.get(at)
+    }
+
+    /// The strings without what was needed to find equal ones.
+    pub(crate) fn finish(mut self) -> Arena {
+        self.arena.0.shrink_to_fit();
+        self.arena
+    }
+}
+
+/// A hash table of places: open addressing, at most half full.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    slots: Vec<u32>,
+    used: usize,
+}
+
+/// No place: the last one has no room for a string behind it.
+const EMPTY: u32 = u32::MAX;
+
+impl Slots {
+    /// The place under this hash that `is_it`.
+    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        self.slots.get(self.end_of_probe(hash, is_it)?).copied().filter(|at| *at != EMPTY)
+    }
+
+    /// Adds a place that is not there; `hash_of` is asked for the others when the table grows.
+    pub(crate) fn add(&mut self, hash: u64, at: u32, hash_of: impl Fn(u32) -> u64) {
+        if (self.used + 1) * 2 > self.slots.len() {
+            let size = (self.slots.len() * 2).max(16);
+            let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
+            old.into_iter().filter(|at| *at != EMPTY).for_each(|at| self.put(hash_of(at), at));
+        }
+        self.put(hash, at);
+        self.used += 1;
+    }
+
+    /// Every place, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.slots.iter().copied().filter(|at| *at != EMPTY)
+    }
+
+    /// How many places there are.
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    fn put(&mut self, hash: u64, at: u32) {
+        if let Some(slot) = self.end_of_probe(hash, |_| false).and_then(|slot| self.slots.get_mut(slot)) {
+            *slot = at;
+        }
+    }
+
+    /// The slot with the place that `is_it`, or the empty one that ends the search.
+    fn end_of_probe(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let probe = (0..=mask).map(|step| (hash as usize).wrapping_add(step) & mask);
+        probe.into_iter().find(|slot| self.slots.get(*slot).is_none_or(|at| *at == EMPTY || is_it(*at)))
+    }
+}
+
+/// Appends a number in groups of seven bits, the lowest first, as few as it takes.
+pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Reads such a number, and what follows it.
+pub(crate) fn read_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().enumerate().take(5) {
+        number |= u32::from(byte & 0x7f) << (7 * at);
+        if *byte < 0x80 {
+            return Some((number, bytes.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_survive() {
+        for number in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, u32::MAX] {
+            let mut bytes = Vec::new();
+            push_number(&mut bytes, number);
+            assert_eq!(read_number(&bytes), Some((number, &[][..])));
+            assert_eq!(read_number(&bytes[..bytes.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn equal_strings_have_one_place() {
+        let mut interner = Interner::default();
+        let texts: Vec<String> = (0..1000).map(|n| format!("{:>width$}", n % 300, width = n % 300)).collect();
+        let places: Vec<u32> = texts.iter().map(|text| interner.intern(text.as_bytes()).unwrap()).collect();
+        let arena = interner.finish();
+        for (n, place) in places.iter().enumerate() {
+            assert_eq!(arena.get(*place), texts[n].as_bytes());
+            assert_eq!(*place, places[n % 300]);
+        }
+        assert_eq!(arena.get(u32::MAX), b"");
+    }
+}
