@@ -64,9 +64,9 @@ impl Header {
         Some(SocketAddr::new(ip, addresses.source_port))
     }
 
-    /// The value called `name` as in `$proxy_protocol_tlv_<name>`.
+    /// The value called `name` as in `$proxy_protocol_tlv_<name>`. A header without addresses has no values and faults no name.
     pub fn tlv(&self, name: &str) -> Result<Option<Vec<u8>>, TlvError> {
-        tlv::named(&self.tlvs, name)
+        if self.addresses.is_none() { Ok(None) } else { tlv::named(&self.tlvs, name) }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Writes the headers that `proxy_protocol on` and `proxy_protocol v2` send to an upstream.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{Ipv6Addr, SocketAddr};
 
 use crc::{CRC_32_ISCSI, Crc};

@@ -28,9 +28,6 @@ pub enum TlvError {
 
 /// The value called `name`, or none if the list lacks it.
 pub(super) fn named(tlvs: &[u8], name: &str) -> Result<Option<Vec<u8>>, TlvError> {
-    if tlvs.is_empty() {
-        return Ok(None);
-    }
     let Some(inner) = name.strip_prefix("ssl_") else {
         let kind = match name {
             "alpn" => Some(ALPN),

@@ -1,0 +1,30 @@
+//! Any bytes as a PROXY header: its length lies in the bytes, what follows it does not matter, and what it says can be sent on.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wire::proxy_protocol::{V2, parse, v1, v2};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok((header, length)) = parse(data) else {
+        return;
+    };
+    assert!(length <= data.len(), "a header longer than the bytes");
+    assert_eq!(parse(&data[..length]), Ok((header.clone(), length)));
+    for name in
+        ["alpn", "authority", "unique_id", "ssl", "netns", "0x04", "ssl_version", "ssl_cn", "ssl_verify", "ssl_0x30"]
+    {
+        if let Ok(Some(value)) = header.tlv(name) {
+            assert!(value.len() < length, "a value longer than the header");
+        }
+    }
+    let Some(source) = header.source() else {
+        return;
+    };
+    let line = v1(Some(source), Some(source));
+    assert_eq!(parse(&line).map(|(read, _)| read.source()), Ok(Some(source)));
+    let binary = v2(&V2 { source: Some(source), destination: Some(source), datagram: false, ssl: None });
+    let read = parse(&binary).map(|(read, _)| read.source());
+    let canonical = std::net::SocketAddr::new(source.ip().to_canonical(), source.port());
+    assert_eq!(read, Ok(Some(canonical)));
+});
