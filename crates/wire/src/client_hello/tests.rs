@@ -95,7 +95,7 @@ fn what_an_unfinished_hello_said_is_known() {
     let message = message([3, 3], Some(&[name("a.b"), protocols(&["h2", "h3"])].concat()));
     let (progress, hello) = fed(&record(&message[..message.len() - 2]));
     assert_eq!((progress, hello.server_name()), (Progress::NeedMore, Some(&b"a.b"[..])));
-    assert_eq!(hello.protocol(), Some("TLSv1.2"));
+    assert_eq!((hello.alpn(), hello.protocol()), (Some(&b"h2,"[..]), Some("TLSv1.2")));
 }
 
 #[test]
