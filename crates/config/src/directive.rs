@@ -1,6 +1,10 @@
 //! The directive table: what each directive is called, where it may stand, what it takes,
 //! and which function takes it. Documentation is part of the entry, so that none is without.
 
+pub(crate) mod elsewhere;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -26,6 +30,8 @@ impl Contexts {
     pub const UPSTREAM: Self = Self(16);
     /// `stream` and `server`: the usual place of an inherited setting.
     pub const STREAM_SERVER: Self = Self(4 | 8);
+    /// Every block, and outside of them.
+    pub const ANY: Self = Self(1 | 2 | 4 | 8 | 16);
 
     /// Both sets.
     #[must_use]

@@ -6,6 +6,7 @@
 
 pub mod directive;
 pub mod family;
+mod foreign;
 mod load;
 mod merge;
 mod value;
@@ -51,6 +52,20 @@ pub struct Stream {
     pub resolvers: Vec<core::Resolver>,
 }
 
+impl Stream {
+    /// A stream without servers.
+    pub fn empty() -> Self {
+        Self {
+            variables: Arc::default(),
+            servers: Vec::new(),
+            listeners: Vec::new(),
+            upstreams: Vec::new(),
+            limit_zones: Vec::new(),
+            resolvers: Vec::new(),
+        }
+    }
+}
+
 /// Which `server { }` of [`Stream::servers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerId(pub u32);
@@ -58,8 +73,6 @@ pub struct ServerId(pub u32);
 /// One `server { }` with everything it inherits.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it was written: file and line of its `server` word, for messages.
-    pub place: syntax::Place,
     /// `$server_name`: the first name listed, leading dot removed; empty when none.
     pub name: Box<[u8]>,
     /// Timeouts, buffers and resolver of the stream core.

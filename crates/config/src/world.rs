@@ -17,4 +17,8 @@ pub trait World: syntax::Files {
     fn user(&self, name: &str) -> io::Result<Option<u32>>;
     /// The numeric group named so.
     fn group(&self, name: &str) -> io::Result<Option<u32>>;
+    /// How many files this process may hold open; `None` where that is not known.
+    fn open_files_limit(&self) -> Option<u64> {
+        None
+    }
 }

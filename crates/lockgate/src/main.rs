@@ -1,6 +1,7 @@
 //! The binary: flags, subcommands, process model, signals, exit codes.
 
 mod args;
+mod demo;
 mod instance;
 mod machine;
 mod paths;
@@ -21,6 +22,9 @@ use report::{Report, say};
 use syntax::Level;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == "demo") {
+        return demo(std::env::args_os().skip(2));
+    }
     let args = match Args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(message) => {
@@ -76,6 +80,19 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// `lockgate demo [--once]`.
+fn demo(words: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let words: Vec<_> = words.collect();
+    match words.as_slice() {
+        [] => demo::run(false),
+        [once] if once == "--once" => demo::run(true),
+        _ => {
+            say("usage: lockgate demo [--once]\n");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The error log of the command line, in use until the configuration's own is open.

@@ -108,7 +108,7 @@ mod tests {
             let dotted = |rest: &[u8]| [b".", rest].concat();
             let leading = rests.iter().enumerate().filter(|(_, rest)| name.as_bytes().ends_with(&dotted(rest)));
             let trailing =
-                rests.iter().enumerate().filter(|(_, rest)| name.as_bytes().starts_with(&[*rest, b"."].concat()));
+                rests.iter().enumerate().filter(|(_, rest)| name.as_bytes().starts_with(&[rest, &b"."[..]].concat()));
             let longest = leading.max_by_key(|(_, rest)| rest.len()).map(|(at, _)| at);
             let expected = longest.or_else(|| trailing.max_by_key(|(_, rest)| rest.len()).map(|(at, _)| at + 100));
             assert_eq!(wildcards.find(name.as_bytes()), expected, "{name}");

@@ -1,8 +1,15 @@
 //! The stream core: `stream`, `server`, resolver, preread buffers and the small socket settings.
 
+mod directives;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 
-use crate::directive::Directive;
+use syntax::Diagnostic;
+
+pub(crate) use directives::DIRECTIVES;
 
 /// Core settings of a server.
 #[derive(Debug, Clone)]
@@ -43,14 +50,28 @@ pub struct Resolver {
 pub(crate) struct Settings {
     pub(crate) resolver: Option<ResolverId>,
     pub(crate) resolver_timeout: Option<u64>,
-    pub(crate) preread_buffer_size: Option<usize>,
-    pub(crate) preread_timeout: Option<u64>,
-    pub(crate) proxy_protocol_timeout: Option<u64>,
-    pub(crate) tcp_nodelay: Option<bool>,
+    preread_buffer_size: Option<usize>,
+    preread_timeout: Option<u64>,
+    proxy_protocol_timeout: Option<u64>,
+    tcp_nodelay: Option<bool>,
 }
 
-/// `*_hash_max_size` and `*_hash_bucket_size`: checked, then without meaning here.
-#[derive(Debug, Default)]
-pub(crate) struct HashSizes {}
+/// What holds in a server that says `own` within `outer`.
+pub(crate) fn merge(own: &Settings, outer: &Settings) -> Core {
+    Core {
+        resolver: own.resolver.or(outer.resolver),
+        resolver_timeout: own.resolver_timeout.or(outer.resolver_timeout).unwrap_or(30_000),
+        preread_buffer_size: own.preread_buffer_size.or(outer.preread_buffer_size).unwrap_or(16_384),
+        preread_timeout: own.preread_timeout.or(outer.preread_timeout).unwrap_or(30_000),
+        proxy_protocol_timeout: own.proxy_protocol_timeout.or(outer.proxy_protocol_timeout).unwrap_or(30_000),
+        tcp_nodelay: own.tcp_nodelay.or(outer.tcp_nodelay).unwrap_or(true),
+    }
+}
 
-pub(crate) const DIRECTIVES: &[Directive] = &[];
+/// `*_hash_max_size` and `*_hash_bucket_size`: checked, and without meaning here.
+#[derive(Debug, Default)]
+pub(crate) struct HashSizes {
+    seen: Vec<&'static str>,
+    /// `variables_hash_max_size 0`, which the reference cannot build.
+    pub(crate) no_variables: bool,
+}

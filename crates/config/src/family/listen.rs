@@ -1,12 +1,20 @@
 //! `listen` and `server_name`: which sockets to bind, and which server answers on each.
 
-use std::collections::HashMap;
+mod finish;
+mod names;
+mod ports;
+mod read;
+#[cfg(test)]
+mod tests;
 
 use policy::address::Address;
 use policy::server_name::ServerNames;
 
 use crate::ServerId;
-use crate::directive::Directive;
+use crate::directive::{Args, Contexts, Directive};
+
+pub(crate) use names::Names;
+pub(crate) use ports::Ports;
 
 /// One socket to bind and what is behind it.
 #[derive(Debug)]
@@ -105,4 +113,30 @@ pub enum Keepalive {
     },
 }
 
-pub(crate) const DIRECTIVES: &[Directive] = &[];
+pub(crate) const DIRECTIVES: &[Directive] = &[
+    Directive {
+        name: "listen",
+        contexts: Contexts::SERVER,
+        args: Args::SOME,
+        syntax: "address[:port] | port[-port] | unix:path [default_server] [ssl] [udp] [proxy_protocol] [bind] \
+                 [backlog=number] [rcvbuf=size] [sndbuf=size] [fastopen=number] [deferred] [ipv6only=on|off] \
+                 [reuseport] [multipath] [so_keepalive=on|off|[idle]:[interval]:[count]]",
+        default: None,
+        doc: "A socket that sessions come in by: an address, a host (each of its addresses), a port or a range of \
+              ports, or a unix socket. Servers may share one: `default_server`, or else the first of them, serves \
+              whoever asks for no name or for none of theirs. All parameters but `default_server`, `ssl`, `udp` and \
+              `proxy_protocol` may be given in one of the `listen`s of an address only.",
+        apply: |loader, line, _| read::listen(loader, line),
+    },
+    Directive {
+        name: "server_name",
+        contexts: Contexts::SERVER,
+        args: Args::SOME,
+        syntax: "name …",
+        default: Some("\"\""),
+        doc: "Names by which clients find this server among those on the same address: from SNI, under `listen … ssl` \
+              or `ssl_preread`. A name may begin or end with a `*` label, begin with a dot for both the name and all \
+              below it, or be a regular expression after `~`, whose named groups become variables.",
+        apply: |loader, line, _| names::server_name(loader, line),
+    },
+];

@@ -1,17 +1,20 @@
 //! `access_log`, `log_format`, `open_log_file_cache`, and `error_log` of `stream` and `server`.
 
+mod directives;
+
 use std::sync::Arc;
 
 use policy::template::{Escape, Template};
 
-use super::main_context::LogTarget;
-use crate::directive::Directive;
+use super::main_context::{LogTarget, Logs};
+
+pub(crate) use directives::DIRECTIVES;
 
 /// `access_log`s of a server.
 #[derive(Debug, Clone, Default)]
 pub struct AccessLogs {
     /// In written order; none when `off`.
-    pub logs: Arc<[AccessLog]>,
+    pub logs: Arc<[Arc<AccessLog>]>,
     /// `open_log_file_cache`.
     pub file_cache: Option<FileCache>,
 }
@@ -75,10 +78,26 @@ pub struct FileCache {
 
 /// What one block says.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {}
+pub(crate) struct Settings {
+    error_logs: Vec<ErrorLog>,
+    access_logs: Vec<Arc<AccessLog>>,
+    /// `access_log off`: none, whatever else the block says.
+    access_log_off: bool,
+    /// `None` in it is `off`.
+    file_cache: Option<Option<FileCache>>,
+}
 
-/// Formats by name, while they are read.
-#[derive(Debug, Default)]
-pub(crate) struct Formats {}
+/// The `access_log`s of a server that says `own` within `outer`.
+pub(crate) fn merge(own: &Settings, outer: &Settings) -> AccessLogs {
+    let silent = own.access_logs.is_empty() && !own.access_log_off;
+    let block = if silent { outer } else { own };
+    let logs = if block.access_log_off { &[][..] } else { &block.access_logs };
+    AccessLogs { logs: logs.into(), file_cache: own.file_cache.or(outer.file_cache).flatten() }
+}
 
-pub(crate) const DIRECTIVES: &[Directive] = &[];
+/// The `error_log`s of a server that says `own` within `outer`; none where those of the main context
+/// hold.
+pub(crate) fn error_logs(own: &Settings, outer: &Settings) -> Arc<[ErrorLog]> {
+    let block = if own.error_logs.is_empty() { outer } else { own };
+    block.error_logs.as_slice().into()
+}

@@ -36,7 +36,7 @@ fn map(loader: &mut Loader<'_>, line: &Line<'_, '_>, parser: &mut Parser<'_>) ->
 }
 
 fn add(loader: &mut Loader<'_>, builder: &mut MapBuilder, entry: &Line<'_, '_>) -> Result<(), Refusal> {
-    let name = entry.name().as_bytes();
+    let name = entry.word(0);
     let variables = &mut loader.stream().variables;
     let added = match entry.args().len() {
         0 => builder.entry(&[name], variables),

@@ -48,7 +48,7 @@ fn split(loader: &mut Loader<'_>, line: &Line<'_, '_>, parser: &mut Parser<'_>) 
 }
 
 fn part(entry: &Line<'_, '_>) -> Result<Part, Refusal> {
-    let word = entry.name().as_bytes();
+    let word = entry.word(0);
     if entry.args().len() == 0 {
         return Err(Refusal::Word(0, format!("no value for \"{}\"", text(word)), None));
     }

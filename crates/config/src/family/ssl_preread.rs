@@ -1,20 +1,23 @@
 //! `ssl_preread`.
 
-use crate::directive::{Args, Contexts, Directive};
+use crate::directive::Directive;
 use crate::value::{flag, once};
 
 /// What one block says.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    pub(crate) on: Option<bool>,
+    on: Option<bool>,
 }
 
-pub(crate) const DIRECTIVES: &[Directive] = &[Directive {
-    name: "ssl_preread",
-    contexts: Contexts::STREAM_SERVER,
-    args: Args::ONE,
-    syntax: "on | off",
-    default: Some("off"),
-    doc: "Reads server name, ALPN protocols and version from the ClientHello, without decrypting anything.",
-    apply: |loader, line, _| once(&mut loader.here().ssl_preread.on, line, flag),
-}];
+/// What holds in a server that says `own` within `outer`.
+pub(crate) fn merge(own: &Settings, outer: &Settings) -> bool {
+    own.on.or(outer.on).unwrap_or(false)
+}
+
+pub(crate) const DIRECTIVES: &[Directive] = &[Directive::setting(
+    "ssl_preread",
+    "on | off",
+    Some("off"),
+    "Reads server name, ALPN protocols and version from the ClientHello, without decrypting anything.",
+    |loader, line, _| once(&mut loader.here().ssl_preread.on, line, flag),
+)];

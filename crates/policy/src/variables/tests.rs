@@ -157,7 +157,6 @@ fn set_values_override() {
 
 #[test]
 fn log_lines_escape_values() {
-    let mut variables = Variables::new();
     let log = |text: &str, escape| {
         let mut variables = Variables::new();
         let template = Template::parse(text.as_bytes(), &mut variables, Captures::Plain).unwrap();

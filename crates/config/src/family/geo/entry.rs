@@ -53,7 +53,7 @@ impl Block {
 
     fn network(&mut self, loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
         let deletes = line.name() == "delete";
-        let name = if deletes { line.arg(0) } else { line.name().as_bytes() };
+        let name = if deletes { line.arg(0) } else { line.word(0) };
         if !deletes && name == b"default" {
             // One for each family of addresses.
             for old in self.builder.default_networks(line.arg(0)).into_iter().flatten() {
@@ -75,7 +75,7 @@ impl Block {
 
     fn range(&mut self, loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
         let deletes = line.name() == "delete";
-        let name = if deletes { line.arg(0) } else { line.name().as_bytes() };
+        let name = if deletes { line.arg(0) } else { line.word(0) };
         if !deletes && name == b"default" {
             if let Some(old) = self.builder.default_range(line.arg(0)) {
                 let (new, old) = (line.text(0), text(&old));

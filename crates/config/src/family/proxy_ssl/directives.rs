@@ -39,7 +39,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "proxy_ssl_name",
         "name",
         None,
-        "The upstream's name, for its certificate and for SNI; else the host of `proxy_pass`. May hold variables.",
+        "The upstream's name, for its certificate and for SNI; else the host of `proxy_pass`. May hold \
+         variables.",
         |loader, line, _| {
             if loader.here().proxy_ssl.name.is_some() {
                 return Err(duplicate());

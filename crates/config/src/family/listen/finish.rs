@@ -1,0 +1,106 @@
+//! From addresses to sockets: which are bound, and who serves what on them.
+
+use policy::server_name::{NameError, ServerNames};
+use syntax::Diagnostic;
+
+use super::names::{Names, shown};
+use super::ports::{Port, Ports, Shared};
+use super::{Listener, VirtualAddress};
+use crate::load::Loader;
+use crate::{Server, ServerId};
+
+impl Ports {
+    /// Refuses addresses with `ssl` whose servers have no certificate to show.
+    pub(crate) fn check_certificates(&self, servers: &[Server]) -> Result<(), Diagnostic> {
+        let server = |id: ServerId| servers.get(id.0 as usize);
+        let secured = self.list.iter().flat_map(|port| &port.addresses).filter(|shared| shared.asked.ssl);
+        for shared in secured {
+            let lacks = |id: ServerId| server(id).filter(|server| server.ssl.is_none());
+            let tls = server(shared.default).and_then(|server| server.ssl.as_ref());
+            let bare = match tls {
+                Some(tls) if !tls.certificates.is_empty() => None,
+                // The default server only rejects: the others are there for those who know a name.
+                Some(_) => shared.servers.iter().find_map(|id| lacks(*id)),
+                None => lacks(shared.default),
+            };
+            if let Some(server) = bare {
+                let text = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
+                return Err(Diagnostic::emerg(text).at(server.place.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sockets to bind. `names` are those of each server.
+    pub(crate) fn finish(self, names: &[Names], loader: &mut Loader<'_>) -> Result<Vec<Listener>, Diagnostic> {
+        let mut listeners = Vec::new();
+        for port in self.list {
+            port.finish(names, loader, &mut listeners)?;
+        }
+        Ok(listeners)
+    }
+}
+
+impl Port {
+    /// Explicitly bound addresses first; then, where there is a wildcard, that one socket for all
+    /// others, else one for each.
+    fn finish(
+        mut self,
+        names: &[Names],
+        loader: &mut Loader<'_>,
+        listeners: &mut Vec<Listener>,
+    ) -> Result<(), Diagnostic> {
+        self.addresses.sort_by_key(|shared| (shared.address.is_wildcard(), !shared.asked.set));
+        let protocol = self.protocol();
+        let covered = self.addresses.last().is_some_and(|last| last.address.is_wildcard());
+        let mut behind = Vec::new();
+        let last = self.addresses.len().saturating_sub(1);
+        for (at, shared) in self.addresses.into_iter().enumerate() {
+            let (address, options) = (shared.address.clone(), shared.asked.options.clone());
+            let bound = shared.asked.set || !covered || at == last;
+            behind.push(shared.finish(names, loader)?);
+            if bound {
+                let addresses = std::mem::take(&mut behind);
+                let fallback = addresses.len() - 1;
+                listeners.push(Listener { address, protocol, options, addresses, fallback });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn finish(self, names: &[Names], loader: &mut Loader<'_>) -> Result<VirtualAddress, Diagnostic> {
+        let captures = names.get(self.default.0 as usize).is_some_and(|names| names.captures);
+        let table = if self.servers.len() > 1 || captures { Some(self.table(names, loader)?) } else { None };
+        Ok(VirtualAddress {
+            address: self.address,
+            ssl: self.asked.ssl,
+            proxy_protocol: self.asked.proxy_protocol,
+            default: self.default,
+            names: table,
+            servers: self.servers,
+        })
+    }
+
+    fn table(&self, names: &[Names], loader: &mut Loader<'_>) -> Result<ServerNames<ServerId>, Diagnostic> {
+        let mut table = ServerNames::default();
+        for id in &self.servers {
+            let Some(names) = names.get(id.0 as usize) else { continue };
+            for name in names.all() {
+                let added = table.add(name, *id, &mut loader.stream().variables);
+                let fresh = added.map_err(|error| {
+                    Diagnostic::emerg(match error {
+                        NameError::Wildcard(_) => format!("{error} on {}", self.address),
+                        _ => error.to_string(),
+                    })
+                })?;
+                if !fresh {
+                    let (name, address) = (shown(name), &self.address);
+                    loader.warn_bare(format!("conflicting server name \"{name}\" on {address}, ignored"));
+                }
+            }
+        }
+        Ok(table)
+    }
+}
