@@ -135,8 +135,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::Simple(1, 2),
         syntax: "off | none | [builtin[:size]] [shared:name:size]",
         default: Some("none"),
-        doc: "Where sessions are kept for resumption up to TLS 1.2: not at all and clients told so, not at all, in each \
-              worker, or by all workers.",
+        doc: "Where sessions are kept for resumption up to TLS 1.2: not at all and clients told so, not at all, in \
+              each worker, or by all workers.",
         apply: |loader, line, _| session_cache(loader, line),
     },
     Directive::setting("ssl_session_tickets", "on | off", Some("on"), "Resumption by tickets.", |loader, line, _| {
