@@ -4,7 +4,11 @@ use crate::family::proxy::sample::{refused_in_server, stream};
 
 #[test]
 fn addresses_and_variables() {
-    let stream = stream("server { listen 1; pass [::1]:80; } server { listen 2; pass unix:/a; } server { listen 3; pass $pid:1; }");
+    let stream = stream(
+        "server { listen 1; pass [::1]:80; }
+         server { listen 2; pass unix:/a; }
+         server { listen 3; pass $pid:1; }",
+    );
     let texts: Vec<_> = stream
         .servers
         .iter()

@@ -63,8 +63,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::SOME,
         syntax: "protocol ...",
         default: None,
-        doc: "Protocols offered to the upstream by ALPN, most wanted first. May hold variables; those that come out empty are \
-              left out.",
+        doc: "Protocols offered to the upstream by ALPN, most wanted first. May hold variables; those that come \
+              out empty are left out.",
         apply: |loader, line, _| alpn(loader, line),
     },
     Directive::setting(

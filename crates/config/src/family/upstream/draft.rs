@@ -1,5 +1,7 @@
 //! Groups while they are read: who mentioned or defined which name, in the order of first mention.
 
+use std::collections::HashMap;
+
 use policy::address::{Address, Host, Target};
 use syntax::Place;
 
@@ -11,6 +13,8 @@ use crate::load::{Line, Refusal, text};
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(super) groups: Vec<Group>,
+    /// Groups by name in lower case: of one name there may be several with different ports.
+    by_name: HashMap<String, Vec<usize>>,
     /// The one whose block is being read.
     open: Option<usize>,
 }
@@ -62,10 +66,7 @@ impl Draft {
     /// the addresses of the host, shared by all that name it with the same port.
     pub(crate) fn mention(&mut self, target: &Target, line: &Line<'_, '_>) -> Result<UpstreamId, Refusal> {
         let name = target.host.text();
-        for (at, known) in self.groups.iter().enumerate() {
-            if !known.name.eq_ignore_ascii_case(&name) {
-                continue;
-            }
+        for (at, known) in self.named(&name) {
             if let (true, Some(port)) = (known.explicit, target.port) {
                 return Err(Refusal::Word(0, format!("upstream \"{name}\" may not have port {port}"), None));
             }
@@ -79,17 +80,14 @@ impl Draft {
             (Host::Ip(ip), Some(port)) => group.literal.push(Address::Inet((*ip, port).into())),
             (Host::Ip(_), None) | (Host::Name(_), _) => {}
         }
-        self.groups.push(group);
-        Ok(UpstreamId(self.groups.len() as u32 - 1))
+        Ok(UpstreamId(self.add(group) as u32))
     }
 
     /// Opens the block of the group that `line` names.
     pub(super) fn define(&mut self, line: &Line<'_, '_>) -> Result<(), Refusal> {
         let name = text(line.arg(0));
-        for (at, known) in self.groups.iter_mut().enumerate() {
-            if !known.name.eq_ignore_ascii_case(&name) {
-                continue;
-            }
+        let mut mentioned = None;
+        for (at, known) in self.named(&name) {
             if known.explicit {
                 return Err(Refusal::Word(0, format!("duplicate upstream \"{name}\""), None));
             }
@@ -97,14 +95,11 @@ impl Draft {
                 let place = &known.place;
                 return Err(Refusal::Bare(format!("upstream \"{name}\" may not have port {port} in {place}")));
             }
-            known.explicit = true;
-            self.open = Some(at);
-            return Ok(());
+            mentioned = Some(at);
         }
-        let mut group = Group::new(name, None, line.place.clone());
-        group.explicit = true;
-        self.open = Some(self.groups.len());
-        self.groups.push(group);
+        let at = mentioned.unwrap_or_else(|| self.add(Group::new(name, None, line.place.clone())));
+        self.open = Some(at);
+        self.current()?.explicit = true;
         Ok(())
     }
 
@@ -112,5 +107,17 @@ impl Draft {
     pub(crate) fn current(&mut self) -> Result<&mut Group, Refusal> {
         let open = self.open.and_then(|at| self.groups.get_mut(at));
         open.ok_or_else(|| Refusal::Text("not in an upstream".to_owned()))
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = (usize, &Group)> {
+        let all = self.by_name.get(&name.to_ascii_lowercase()).into_iter().flatten();
+        all.filter_map(|at| Some((*at, self.groups.get(*at)?)))
+    }
+
+    fn add(&mut self, group: Group) -> usize {
+        let at = self.groups.len();
+        self.by_name.entry(group.name.to_ascii_lowercase()).or_default().push(at);
+        self.groups.push(group);
+        at
     }
 }
