@@ -128,10 +128,7 @@ pub fn parse_listen(text: &[u8]) -> Result<ListenTarget, &'static str> {
     }
     let (host, ports) = split_port(text);
     if ports.is_none() && host.first().is_some_and(u8::is_ascii_digit) && !host.contains(&b'.') {
-        if let Ok(ports) = port_range(host) {
-            return Ok(ListenTarget { host: None, ports });
-        }
-        return Err("invalid port");
+        return port_range(host).map(|ports| ListenTarget { host: None, ports });
     }
     let ports = ports.map(port_range).transpose()?.unwrap_or((0, 0));
     if host == b"*" {

@@ -69,10 +69,10 @@ impl Cache {
 
     /// Appends a numbered capture; nothing where there is none.
     pub(crate) fn capture(&self, number: u8, out: &mut Vec<u8>) {
-        if let Some(memory) = &*self.0.borrow() {
-            if let Some(Some(bytes)) = memory.captures.get(usize::from(number)) {
-                out.extend_from_slice(bytes);
-            }
+        if let Some(memory) = &*self.0.borrow()
+            && let Some(Some(bytes)) = memory.captures.get(usize::from(number))
+        {
+            out.extend_from_slice(bytes);
         }
     }
 

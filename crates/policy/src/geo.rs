@@ -136,7 +136,7 @@ impl Geo {
     /// 255.255.255.255; IPv4 within IPv6 as IPv4.
     pub fn lookup(&self, ip: Option<IpAddr>) -> &[u8] {
         let none = Ipv4Addr::BROADCAST;
-        let value = match (ip.map(address::unmapped).unwrap_or(none.into()), &self.v6) {
+        let value = match (ip.map_or(none.into(), address::unmapped), &self.v6) {
             (IpAddr::V4(ip), _) => self.v4.find(ip.to_bits()),
             (IpAddr::V6(ip), Some(v6)) => v6.find(ip.to_bits()),
             (IpAddr::V6(_), None) => self.v4.find(none.to_bits()),

@@ -182,10 +182,10 @@ impl Map {
         if let Some(value) = self.wildcards.find(&name) {
             return Some(value);
         }
-        if !text.is_empty() {
-            if let Some((_, value)) = self.regexes.iter().find(|(regex, _)| regex.matches(text, scope)) {
-                return Some(*value);
-            }
+        if !text.is_empty()
+            && let Some((_, value)) = self.regexes.iter().find(|(regex, _)| regex.matches(text, scope))
+        {
+            return Some(*value);
         }
         self.default
     }

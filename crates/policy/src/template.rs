@@ -148,10 +148,10 @@ impl Template {
     /// Forgets values that are to be evaluated anew for each text, once for the whole text.
     fn refresh(&self, scope: &Scope<'_>) {
         for part in &self.parts {
-            if let Part::Variable(id) = part {
-                if scope.variables.is_fresh(*id) {
-                    scope.cache.forget(*id);
-                }
+            if let Part::Variable(id) = part
+                && scope.variables.is_fresh(*id)
+            {
+                scope.cache.forget(*id);
             }
         }
     }

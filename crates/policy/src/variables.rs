@@ -144,6 +144,11 @@ impl Variables {
         Builtin::ALL.iter().map(|builtin| builtin.name()).chain(defined.map(|variable| &*variable.name))
     }
 
+    /// Whether the configuration mentions a built-in variable anywhere.
+    pub fn mentions(&self, builtin: Builtin) -> bool {
+        self.list.iter().any(|variable| matches!(variable.kind, Kind::Builtin(one, _) if one == builtin))
+    }
+
     fn variable(&self, id: VarId) -> Option<&Variable> {
         self.list.get(id.0 as usize)
     }

@@ -36,10 +36,8 @@ impl Values for World {
 
 fn render(variables: &mut Variables, texts: &[&str]) -> Vec<String> {
     let (world, cache) = (World::default(), Cache::default());
-    let templates: Vec<_> = texts
-        .iter()
-        .map(|text| Template::parse(text.as_bytes(), variables, Captures::Allowed).unwrap())
-        .collect();
+    let templates: Vec<_> =
+        texts.iter().map(|text| Template::parse(text.as_bytes(), variables, Captures::Allowed).unwrap()).collect();
     let scope = Scope { variables, values: &world, cache: &cache };
     templates
         .iter()
