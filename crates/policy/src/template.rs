@@ -173,7 +173,6 @@ impl Escape {
         let hex = |byte: u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
         for &byte in value {
             match (self, byte) {
-                (Self::None, _) => out.push(byte),
                 (Self::Default, b'"' | b'\\' | 0..=0x1f | 0x7f..) => {
                     out.extend_from_slice(b"\\x");
                     out.extend_from_slice(&hex(byte));
@@ -188,7 +187,7 @@ impl Escape {
                     out.extend_from_slice(b"\\u00");
                     out.extend_from_slice(&hex(byte));
                 }
-                (Self::Default | Self::Json, _) => out.push(byte),
+                (Self::Default | Self::Json | Self::None, _) => out.push(byte),
             }
         }
     }

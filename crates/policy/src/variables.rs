@@ -55,7 +55,7 @@ enum Kind {
     /// Mentioned, and not defined so far.
     Unknown,
     Builtin(Builtin, Box<str>),
-    Defined(Definition),
+    Defined(Box<Definition>),
 }
 
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Variables {
                 Ok(id)
             }
             _ => {
-                variable.kind = Kind::Defined(definition);
+                variable.kind = Kind::Defined(Box::new(definition));
                 Ok(id)
             }
         }
@@ -157,8 +157,11 @@ impl Variables {
     pub(crate) fn is_fresh(&self, id: VarId) -> bool {
         match self.variable(id).map(|variable| &variable.kind) {
             Some(Kind::Builtin(builtin, _)) => builtin.is_fresh(),
-            Some(Kind::Defined(Definition::Map { volatile, .. })) => *volatile,
-            Some(Kind::Defined(Definition::Geo(geo))) => geo.is_volatile(),
+            Some(Kind::Defined(definition)) => match &**definition {
+                Definition::Map { volatile, .. } => *volatile,
+                Definition::Geo(geo) => geo.is_volatile(),
+                Definition::SplitClients(_) | Definition::Set | Definition::Capture => false,
+            },
             _ => false,
         }
     }
@@ -202,14 +205,16 @@ impl Scope<'_> {
                     return Value::NotFound;
                 }
             }
-            Kind::Defined(Definition::Map { source, map, .. }) => {
-                let mut text = Vec::new();
-                source.render(self, &mut text);
-                map.lookup(&text, self, &mut out);
-            }
-            Kind::Defined(Definition::Geo(geo)) => out.extend_from_slice(geo.evaluate(self)),
-            Kind::Defined(Definition::SplitClients(split)) => out.extend_from_slice(split.evaluate(self)),
-            Kind::Defined(Definition::Set | Definition::Capture) => {}
+            Kind::Defined(definition) => match &**definition {
+                Definition::Map { source, map, .. } => {
+                    let mut text = Vec::new();
+                    source.render(self, &mut text);
+                    map.lookup(&text, self, &mut out);
+                }
+                Definition::Geo(geo) => out.extend_from_slice(geo.evaluate(self)),
+                Definition::SplitClients(split) => out.extend_from_slice(split.evaluate(self)),
+                Definition::Set | Definition::Capture => {}
+            },
         }
         Value::Found(Rc::from(out))
     }

@@ -66,8 +66,8 @@ impl<T: Copy> Wildcards<T> {
     /// The longest wildcard that matches a lower-case name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<T> {
         if !self.leading.is_empty() {
-            let dots = name.iter().enumerate().filter(|(at, byte)| **byte == b'.' && *at > 0);
-            let found = dots.filter_map(|(at, _)| self.leading.get(name.get(at + 1..)?)).next();
+            let mut dots = name.iter().enumerate().filter(|(at, byte)| **byte == b'.' && *at > 0);
+            let found = dots.find_map(|(at, _)| self.leading.get(name.get(at + 1..)?));
             if let Some(value) = found {
                 return Some(*value);
             }
@@ -75,8 +75,8 @@ impl<T: Copy> Wildcards<T> {
         if self.trailing.is_empty() {
             return None;
         }
-        let dots = name.iter().enumerate().rev().filter(|(at, byte)| **byte == b'.' && at + 1 < name.len());
-        dots.filter_map(|(at, _)| self.trailing.get(name.get(..at)?)).next().copied()
+        let mut dots = name.iter().enumerate().rev().filter(|(at, byte)| **byte == b'.' && at + 1 < name.len());
+        dots.find_map(|(at, _)| self.trailing.get(name.get(..at)?)).copied()
     }
 }
 
