@@ -1,9 +1,6 @@
 //! The directive table: what each directive is called, where it may stand, what it takes,
 //! and which function takes it. Documentation is part of the entry, so that none is without.
 
-pub(crate) mod elsewhere;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -19,9 +19,7 @@ pub use family::Settings;
 pub use load::{Loaded, Options, load};
 pub use world::World;
 
-use family::{
-    access, core, events, limit_conn, listen, log, main_context, proxy, proxy_ssl, realip, set, ssl, upstream,
-};
+use family::{access, core, events, limit_conn, listen, log, main_context, proxy, proxy_ssl, set, ssl, upstream};
 use policy::variables::Variables;
 
 /// A whole configuration, typed, inherited and validated.

@@ -85,7 +85,6 @@ pub(crate) struct StreamDraft {
     pub(crate) formats: log::Formats,
     pub(crate) zones: limit_conn::Zones,
     pub(crate) resolvers: Vec<core::Resolver>,
-    pub(crate) listens: listen::Draft,
     pub(crate) hashes: core::HashSizes,
 }
 
@@ -102,7 +101,6 @@ impl<'w> Loader<'w> {
             main: main_context::Draft::default(),
             events: None,
             stream: None,
-            done: None,
             merged: None,
         }
     }

@@ -1,30 +1,27 @@
 //! From what the blocks say to what holds: inheritance, then the checks that span blocks.
 //!
-//! A family that is inherited has a `merge(own, outer)` from the `Settings` of a server and of
-//! the stream to what holds. Families are taken in the reference's order, each over all servers
-//! in written order, so that the first error told is the same.
+//! A family's `merge(own, outer)` tells what holds in a `server` that says `own` inside a `stream`
+//! that says `outer`; one that can fail tells its [`Diagnostic`] without a place. Families run in
+//! the order of nginx's modules, each over all servers before the next, when `stream` is closed.
 
 use std::sync::Arc;
 
-use policy::address::Address;
-use policy::server_name::Name;
 use policy::template::Template;
-use syntax::{Diagnostic, Place};
+use syntax::Diagnostic;
 
 use crate::family::{
-    access, core, events, limit_conn, listen, log, main_context, pass, proxy, proxy_ssl, realip, set, ssl, upstream,
+    access, core, events, limit_conn, listen, log, main_context, pass, proxy, proxy_ssl, realip, set, ssl, ssl_preread,
+    upstream,
 };
-use crate::load::{Loader, StreamDraft};
+use crate::load::Loader;
+use crate::value::did_you_mean;
 use crate::{Config, Content, Server, Settings, Stream};
 
 /// One `server { }` while it is read.
 #[derive(Debug, Default)]
 pub(crate) struct ServerDraft {
     pub(crate) settings: Settings,
-    /// Where its `server` word stands.
-    pub(crate) place: Option<Place>,
-    pub(crate) listens: Vec<Address>,
-    pub(crate) names: Vec<Name>,
+    pub(crate) listen: listen::Draft,
     pub(crate) set: Vec<set::Assignment>,
     pub(crate) content: ContentDraft,
 }
@@ -38,7 +35,7 @@ pub(crate) struct ContentDraft {
     last: Last,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 enum Last {
     #[default]
     None,
@@ -48,139 +45,111 @@ enum Last {
 }
 
 impl ContentDraft {
+    /// `proxy_pass`.
     pub(crate) fn set_proxy(&mut self, to: proxy::Pass) {
         self.proxy = Some(to);
         self.last = Last::Proxy;
     }
 
+    /// `return`.
     pub(crate) fn set_text(&mut self, text: Template) {
         self.text = Some(text);
         self.last = Last::Text;
     }
 
+    /// `pass`.
     pub(crate) fn set_pass(&mut self, to: pass::Pass) {
         self.pass = Some(to);
         self.last = Last::Pass;
     }
 
     fn finish(self) -> Content {
-        let last = match self.last {
+        let content = match self.last {
             Last::None => None,
             Last::Proxy => self.proxy.map(Content::Proxy),
             Last::Text => self.text.map(Content::Return),
             Last::Pass => self.pass.map(Content::Pass),
         };
-        last.unwrap_or(Content::None)
+        content.unwrap_or(Content::None)
     }
 }
 
-/// What holds in the stream that was just read, left in the loader for [`finish`].
-pub(crate) fn stream(loader: &mut Loader<'_>) -> Result<(), Diagnostic> {
-    let upstreams = upstream::finish(loader)?;
+/// What `stream { }` comes to, at its closing brace.
+pub(crate) fn stream(loader: &mut Loader<'_>) -> Result<Stream, Diagnostic> {
     let drafts = std::mem::take(&mut loader.stream().servers);
-    let outer = std::mem::take(&mut loader.stream().settings);
-    let (mut shared_ssl, mut shared_proxy_ssl) = (None, None);
-    let mut proxy_ssl = Vec::with_capacity(drafts.len());
-    for draft in &drafts {
-        proxy_ssl.push(proxy_ssl::merge(&draft.settings.proxy_ssl, &outer.proxy_ssl, &mut shared_proxy_ssl)?);
-    }
-    let mut ssl = Vec::with_capacity(drafts.len());
-    for draft in &drafts {
-        ssl.push(ssl::merge(&draft.settings.ssl, &outer.ssl, &mut shared_ssl)?);
-    }
-    check_variables(loader)?;
-    let facts: Vec<_> = drafts
-        .iter()
-        .zip(&ssl)
-        .map(|(draft, ssl)| listen::ServerFacts {
-            names: &draft.names,
-            has_certificate: ssl.as_ref().is_some_and(|ssl| !ssl.certificates.is_empty()),
-            rejects: ssl.as_ref().is_some_and(|ssl| ssl.reject_handshake),
-            place: draft.place.as_ref().map(ToString::to_string).unwrap_or_default(),
-        })
-        .collect();
-    let listeners = listen::finish(loader, &facts)?;
+    let outer = &loader.stream().settings.proxy_ssl;
+    let mut shared = None;
+    let proxy_ssl = drafts.iter().map(|draft| proxy_ssl::merge(&draft.settings.proxy_ssl, outer, &mut shared));
+    let proxy_ssl: Vec<_> = proxy_ssl.collect::<Result<_, _>>()?;
+    let upstreams = upstream::finish(loader)?;
+    let outer = &loader.stream().settings;
+    let mut shared = None;
+    let ssl = drafts.iter().map(|draft| ssl::merge(&draft.settings.ssl, &outer.ssl, &mut shared));
+    let ssl: Vec<_> = ssl.collect::<Result<_, _>>()?;
+
+    let mut listen = Vec::with_capacity(drafts.len());
     let mut servers = Vec::with_capacity(drafts.len());
-    for ((draft, ssl), proxy_ssl) in drafts.into_iter().zip(ssl).zip(proxy_ssl) {
-        servers.push(server(draft, &outer, ssl, proxy_ssl));
+    for ((draft, proxy_ssl), ssl) in drafts.into_iter().zip(proxy_ssl).zip(ssl) {
+        let own = &draft.settings;
+        servers.push(Server {
+            name: draft.listen.name(),
+            core: core::merge(&own.core, &outer.core),
+            error_log: log::error_logs(&own.log, &outer.log),
+            access_log: log::merge(&own.log, &outer.log),
+            set: draft.set,
+            realip: realip::merge(&own.realip, &outer.realip),
+            limit_conn: limit_conn::merge(&own.limit_conn, &outer.limit_conn),
+            access: access::merge(&own.access, &outer.access),
+            ssl,
+            ssl_handshake_timeout: ssl::handshake_timeout(&own.ssl, &outer.ssl),
+            ssl_preread: ssl_preread::merge(&own.ssl_preread, &outer.ssl_preread),
+            content: draft.content.finish(),
+            proxy: proxy::merge(&own.proxy, &outer.proxy),
+            proxy_ssl,
+        });
+        listen.push(draft.listen);
     }
-    let StreamDraft { variables, resolvers, zones, .. } = std::mem::take(loader.stream());
-    // Zones are checked when everything is read, as the reference does.
-    loader.stream().zones = zones;
-    loader.done = Some(Stream {
-        variables: Arc::new(variables),
+
+    let ports = std::mem::take(&mut loader.stream().ports);
+    ports.check_certificates(&listen, &servers)?;
+    check_variables(loader)?;
+    let listeners = ports.finish(&listen, loader)?;
+    let draft = loader.stream();
+    Ok(Stream {
+        variables: Arc::new(std::mem::take(&mut draft.variables)),
         servers,
         listeners,
         upstreams,
         limit_zones: Vec::new(),
-        resolvers,
-    });
-    Ok(())
-}
-
-fn server(
-    draft: ServerDraft,
-    outer: &Settings,
-    ssl: Option<Arc<ssl::Ssl>>,
-    proxy_ssl: Option<proxy_ssl::ProxySsl>,
-) -> Server {
-    let own = &draft.settings;
-    Server {
-        name: draft.names.first().map(Name::first).unwrap_or_default().into(),
-        core: core::merge(&own.core, &outer.core),
-        // What the main context says is known when it is read to its end.
-        error_log: own.log.error_log.or(&outer.log.error_log.or(&Arc::default())),
-        access_log: log::merge(&own.log, &outer.log),
-        set: draft.set,
-        realip: realip::merge(&own.realip, &outer.realip),
-        limit_conn: limit_conn::merge(&own.limit_conn, &outer.limit_conn),
-        access: access::merge(&own.access, &outer.access),
-        ssl,
-        ssl_handshake_timeout: ssl::handshake_timeout(&own.ssl, &outer.ssl),
-        ssl_preread: own.ssl_preread.on.or(outer.ssl_preread.on).unwrap_or(false),
-        content: draft.content.finish(),
-        proxy: proxy::merge(&own.proxy, &outer.proxy),
-        proxy_ssl,
-    }
+        resolvers: std::mem::take(&mut draft.resolvers),
+    })
 }
 
 fn check_variables(loader: &mut Loader<'_>) -> Result<(), Diagnostic> {
-    let stream = loader.stream();
-    stream.variables.check().map_err(|unknown| {
-        let close = syntax::closest(&unknown.0, stream.variables.names());
-        Diagnostic::emerg(unknown.to_string()).did_you_mean(close.map(|name| format!("${name}")).as_deref())
-    })?;
-    if stream.hashes.no_variables {
-        let text = "could not build variables_hash, you should increase variables_hash_max_size: 0";
-        return Err(Diagnostic::emerg(text));
+    let draft = loader.stream();
+    if let Err(unknown) = draft.variables.check() {
+        let mut told = Diagnostic::emerg(unknown.to_string());
+        if let Some(span) = draft.mentions.first(&unknown.0) {
+            told = told.span(span);
+        }
+        return Err(match did_you_mean(unknown.0.as_bytes(), draft.variables.names()) {
+            Some(help) => told.help(help),
+            None => told,
+        });
     }
-    Ok(())
+    draft.hashes.check()
 }
 
-/// Everything, once all files are read.
+/// The whole configuration, when all files are read.
 pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Config, Diagnostic> {
-    let zones = loader.stream.take().map(|stream| stream.zones);
-    let Some(events) = loader.events.take() else {
-        return Err(Diagnostic::emerg("no \"events\" section in configuration"));
-    };
-    let events = events::finish(&events);
-    let main = main_context::finish(loader);
-    let mut stream = loader.done.take();
+    let main = main_context::finish(loader)?;
+    let mut stream = loader.merged.take();
+    let sockets = stream.as_ref().map_or(0, |stream| stream.listeners.len());
+    let events = events::finish(loader, &main, sockets)?;
     if let Some(stream) = &mut stream {
-        if let Some(zones) = zones {
-            stream.limit_zones = zones.finish()?;
-        }
-        for server in &mut stream.servers {
-            if server.error_log.is_empty() {
-                server.error_log = Arc::clone(&main.error_log);
-            }
-        }
-        let listening = stream.listeners.len();
-        if events.worker_connections < listening + 1 {
-            return Err(Diagnostic::emerg(format!(
-                "{} worker_connections are not enough for {listening} listening sockets",
-                events.worker_connections
-            )));
+        stream.limit_zones = std::mem::take(&mut loader.stream().zones).finish()?;
+        for server in stream.servers.iter_mut().filter(|server| server.error_log.is_empty()) {
+            server.error_log = Arc::clone(&main.error_log);
         }
     }
     Ok(Config { main, events, stream })

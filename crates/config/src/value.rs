@@ -42,11 +42,7 @@ pub(crate) fn flag(line: &Line<'_, '_>) -> Result<bool, Refusal> {
     } else {
         Err(Refusal::Word(
             0,
-            format!(
-                "invalid value \"{}\" in \"{}\" directive, it must be \"on\" or \"off\"",
-                text(word),
-                line.name()
-            ),
+            format!("invalid value \"{}\" in \"{}\" directive, it must be \"on\" or \"off\"", text(word), line.name()),
             None,
         ))
     }
@@ -103,6 +99,5 @@ pub(crate) fn template(loader: &mut Loader<'_>, source: &[u8]) -> Result<Templat
     let current = loader.current;
     let stream = loader.stream();
     stream.mentions.note(source, current);
-    Template::parse(source, &mut stream.variables, Captures::Allowed)
-        .map_err(|error| Refusal::Text(error.to_string()))
+    Template::parse(source, &mut stream.variables, Captures::Allowed).map_err(|error| Refusal::Text(error.to_string()))
 }

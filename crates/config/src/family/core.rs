@@ -2,8 +2,6 @@
 
 mod directives;
 mod resolver;
-#[cfg(test)]
-mod tests;
 
 use std::net::SocketAddr;
 
@@ -61,17 +59,35 @@ pub(crate) fn merge(own: &Settings, outer: &Settings) -> Core {
     Core {
         resolver: own.resolver.or(outer.resolver),
         resolver_timeout: own.resolver_timeout.or(outer.resolver_timeout).unwrap_or(30_000),
-        preread_buffer_size: own.preread_buffer_size.or(outer.preread_buffer_size).unwrap_or(16_384),
+        preread_buffer_size: own.preread_buffer_size.or(outer.preread_buffer_size).unwrap_or(16 << 10),
         preread_timeout: own.preread_timeout.or(outer.preread_timeout).unwrap_or(30_000),
         proxy_protocol_timeout: own.proxy_protocol_timeout.or(outer.proxy_protocol_timeout).unwrap_or(30_000),
         tcp_nodelay: own.tcp_nodelay.or(outer.tcp_nodelay).unwrap_or(true),
     }
 }
 
-/// `*_hash_max_size` and `*_hash_bucket_size`: checked, and without meaning here.
+/// `*_hash_max_size` and `*_hash_bucket_size`: checked, then without meaning here.
 #[derive(Debug, Default)]
 pub(crate) struct HashSizes {
-    seen: Vec<&'static str>,
-    /// `variables_hash_max_size 0`, which the reference cannot build.
-    pub(crate) no_variables: bool,
+    names_max: Option<usize>,
+    names_bucket: Option<usize>,
+    variables_max: Option<usize>,
+    variables_bucket: Option<usize>,
+    map_max: Option<usize>,
+    map_bucket: Option<usize>,
+}
+
+impl HashSizes {
+    /// Refuses what leaves no room for the variables that are always there.
+    pub(crate) fn check(&self) -> Result<(), Diagnostic> {
+        let refuse = |size: &str| {
+            let text = format!("could not build variables_hash, you should increase variables_hash_{size}: 0");
+            Err(Diagnostic::emerg(text))
+        };
+        match (self.variables_max, self.variables_bucket) {
+            (Some(0), _) => refuse("max_size"),
+            (_, Some(0)) => refuse("bucket_size"),
+            _ => Ok(()),
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! `events { }`: limits and methods of the event loop.
 
-use policy::address::Network;
-use syntax::scalar;
+use policy::address::{Network, parse_ip};
+use syntax::{Diagnostic, scalar};
 
+use super::main_context::Main;
 use crate::directive::{Apply, Args, Contexts, Directive};
 use crate::load::{Line, Loader, Refusal};
-use crate::value::{duplicate, flag, msec, once};
+use crate::value::{did_you_mean, duplicate, flag, msec, number, once};
 
 /// `events { }` with values or defaults.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct Events {
     pub accept_pause: u64,
 }
 
-/// What the block says.
+/// What the block says. Some of it is checked, and then without meaning here.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     worker_connections: Option<usize>,
@@ -26,37 +27,21 @@ pub(crate) struct Draft {
     multi_accept: Option<bool>,
     accept_mutex: Option<bool>,
     accept_mutex_delay: Option<u64>,
-    aio_requests: Option<usize>,
+    worker_aio_requests: Option<usize>,
     epoll_events: Option<usize>,
 }
 
-/// The block with its defaults.
-pub(crate) fn finish(draft: &Draft) -> Events {
-    Events {
-        worker_connections: draft.worker_connections.unwrap_or(512),
-        multi_accept: draft.multi_accept.unwrap_or(false),
-        accept_pause: draft.accept_mutex_delay.unwrap_or(500),
-    }
-}
-
-const fn events(
-    name: &'static str,
-    syntax: &'static str,
-    default: Option<&'static str>,
-    doc: &'static str,
-    apply: Apply,
-) -> Directive {
-    Directive { name, contexts: Contexts::EVENTS, args: Args::ONE, syntax, default, doc, apply }
-}
+/// The one method there is.
+const METHOD: &str = "epoll";
 
 pub(crate) const DIRECTIVES: &[Directive] = &[
     Directive {
         name: "events",
         contexts: Contexts::MAIN,
         args: Args::Block(0, 0),
-        syntax: "{ ... }",
+        syntax: "{ … }",
         default: None,
-        doc: "Limits and methods of the event loop. There must be one, perhaps empty.",
+        doc: "Limits of the event loops. The block must be there, and may be empty.",
         apply: |loader, _, parser| {
             if loader.events.is_some() {
                 return Err(duplicate());
@@ -66,80 +51,126 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
             loader.block_in(Contexts::EVENTS, parser)
         },
     },
-    events(
+    Directive::of_events(
         "worker_connections",
         "number",
         Some("512"),
-        "Sockets that a worker may hold: clients, upstreams and listeners.",
-        |loader, line, _| once(&mut draft(loader).worker_connections, line, number),
+        "Most sockets that a worker holds at a time: clients, upstream sides and listeners.",
+        |loader, line, _| {
+            once(&mut draft(loader).worker_connections, line, |line| {
+                let number = scalar::number(line.arg(0)).map(|number| number as usize);
+                number.ok_or_else(|| Refusal::Word(0, format!("invalid number \"{}\"", line.text(0)), None))
+            })
+        },
     ),
-    events("use", "method", Some("epoll"), "The event method; epoll is the only one.", |loader, line, _| {
+    Directive::of_events("use", "method", Some(METHOD), "How to wait for events: by epoll.", |loader, line, _| {
         once(&mut draft(loader).method, line, |line| match line.arg(0) {
-            b"epoll" => Ok(()),
-            _ => Err(Refusal::Word(0, format!("invalid event type \"{}\"", line.text(0)), None)),
+            word if word == METHOD.as_bytes() => Ok(()),
+            word => {
+                let message = format!("invalid event type \"{}\"", line.text(0));
+                Err(Refusal::Word(0, message, did_you_mean(word, [METHOD])))
+            }
         })
     }),
-    events(
+    Directive::of_events(
         "multi_accept",
         "on | off",
         Some("off"),
-        "Accepted: a worker takes one connection per pass of its loop, and sessions get their turn in between.",
+        "Whether a worker accepts all waiting connections at once rather than one.",
         |loader, line, _| once(&mut draft(loader).multi_accept, line, flag),
     ),
-    events(
+    Directive::of_events(
         "accept_mutex",
         "on | off",
         Some("off"),
-        "Accepted: a connection wakes one worker only, without a lock.",
+        "Checked and ignored: workers need not take turns in accepting.",
         |loader, line, _| once(&mut draft(loader).accept_mutex, line, flag),
     ),
-    events(
+    Directive::of_events(
         "accept_mutex_delay",
         "time",
         Some("500ms"),
-        "How long accepting pauses when descriptors have run out.",
+        "How long accepting pauses when descriptors run out.",
         |loader, line, _| once(&mut draft(loader).accept_mutex_delay, line, msec),
     ),
-    events(
+    Directive::of_events(
         "debug_connection",
-        "address | CIDR | unix:",
+        "address | CIDR | unix: | host",
         None,
-        "Accepted with a warning: lines of level debug are not told apart by client.",
-        |loader, line, _| {
-            let word = line.arg(0);
-            let known = word == b"unix:"
-                || Network::parse(word).is_some()
-                || loader.world.resolve(&line.text(0)).is_ok_and(|found| !found.is_empty());
-            if !known {
-                let text = format!("host not found in debug_connection \"{}\"", line.text(0));
-                return Err(Refusal::Word(0, text, None));
-            }
-            let ignored = "\"debug_connection\" is ignored, you need to rebuild nginx using --with-debug option to enable it";
-            loader.warn(line, ignored.to_owned());
-            Ok(())
-        },
+        "Checked and ignored: debug lines are those of `error_log … debug`. May be repeated.",
+        |loader, line, _| debug_connection(loader, line),
     ),
-    events(
+    Directive::of_events(
         "worker_aio_requests",
         "number",
         Some("32"),
-        "Accepted, and without meaning here.",
-        |loader, line, _| once(&mut draft(loader).aio_requests, line, phrase_number),
+        "Checked and ignored: files are not read asynchronously.",
+        |loader, line, _| once(&mut draft(loader).worker_aio_requests, line, number),
     ),
-    events("epoll_events", "number", Some("512"), "Accepted: events are taken 512 at a time.", |loader, line, _| {
-        once(&mut draft(loader).epoll_events, line, phrase_number)
-    }),
+    Directive::of_events(
+        "epoll_events",
+        "number",
+        Some("512"),
+        "Checked and ignored: the batch of events has a fixed size.",
+        |loader, line, _| once(&mut draft(loader).epoll_events, line, number),
+    ),
 ];
+
+impl Directive {
+    /// A setting of one word in `events`.
+    const fn of_events(
+        name: &'static str,
+        syntax: &'static str,
+        default: Option<&'static str>,
+        doc: &'static str,
+        apply: Apply,
+    ) -> Self {
+        Self { name, contexts: Contexts::EVENTS, args: Args::ONE, syntax, default, doc, apply }
+    }
+}
 
 fn draft<'a>(loader: &'a mut Loader<'_>) -> &'a mut Draft {
     loader.events.get_or_insert_default()
 }
 
-fn number(line: &Line<'_, '_>) -> Result<usize, Refusal> {
-    let invalid = || Refusal::Word(0, format!("invalid number \"{}\"", line.text(0)), None);
-    scalar::number(line.arg(0)).map(|number| number as usize).ok_or_else(invalid)
+fn debug_connection(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
+    let word = line.arg(0);
+    if word == b"unix:" || parse_ip(word).is_some() {
+        return Ok(());
+    }
+    if let Some((_, host_bits)) = Network::parse(word) {
+        if host_bits {
+            loader.warn(line, format!("low address bits of {} are meaningless", line.text(0)));
+        }
+        return Ok(());
+    }
+    match loader.world.resolve(&line.text(0)) {
+        Ok(found) if !found.is_empty() => Ok(()),
+        _ => Err(Refusal::Word(0, format!("host not found in debug_connection \"{}\"", line.text(0)), None)),
+    }
 }
 
-fn phrase_number(line: &Line<'_, '_>) -> Result<usize, Refusal> {
-    crate::value::number(line)
+/// What holds beside `main`, with `sockets` to listen on.
+pub(crate) fn finish(loader: &mut Loader<'_>, main: &Main, sockets: usize) -> Result<Events, Diagnostic> {
+    let Some(draft) = loader.events.take() else {
+        let help = "add \"events { }\" to the main file";
+        return Err(Diagnostic::emerg("no \"events\" section in configuration").help(help));
+    };
+    let worker_connections = draft.worker_connections.unwrap_or(512);
+    if worker_connections <= sockets {
+        let text = format!("{worker_connections} worker_connections are not enough for {sockets} listening sockets");
+        return Err(Diagnostic::emerg(text));
+    }
+    let exceeds = |limit: u64| worker_connections as u64 > limit;
+    if let Some(limit) = loader.world.open_files_limit().filter(|limit| exceeds(*limit))
+        && main.rlimit_nofile.is_none_or(exceeds)
+    {
+        let text = format!("{worker_connections} worker_connections exceed open file resource limit: {limit}");
+        loader.warn_bare(text);
+    }
+    Ok(Events {
+        worker_connections,
+        multi_accept: draft.multi_accept.unwrap_or(false),
+        accept_pause: draft.accept_mutex_delay.unwrap_or(500),
+    })
 }

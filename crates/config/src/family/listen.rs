@@ -4,8 +4,6 @@ mod finish;
 mod names;
 mod ports;
 mod read;
-#[cfg(test)]
-mod tests;
 
 use policy::address::Address;
 use policy::server_name::ServerNames;
@@ -13,7 +11,7 @@ use policy::server_name::ServerNames;
 use crate::ServerId;
 use crate::directive::{Args, Contexts, Directive};
 
-pub(crate) use names::Names;
+pub(crate) use names::Draft;
 pub(crate) use ports::Ports;
 
 /// One socket to bind and what is behind it.

@@ -1,14 +1,19 @@
 //! `access_log`, `log_format`, `open_log_file_cache`, and `error_log` of `stream` and `server`.
 
+mod access_log;
 mod directives;
+mod error_log;
+mod format;
+mod syslog;
 
 use std::sync::Arc;
 
 use policy::template::{Escape, Template};
 
-use super::main_context::{LogTarget, Logs};
+use super::main_context::{ErrorLog, LogTarget};
 
 pub(crate) use directives::DIRECTIVES;
+pub(crate) use format::Formats;
 
 /// `access_log`s of a server.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +42,7 @@ pub struct AccessLog {
 pub enum AccessTarget {
     /// A file opened at load, or a syslog server.
     Fixed(LogTarget),
-    /// A path with variables, opened for each line; relative to the prefix.
+    /// A path with variables, absolute once evaluated, opened for each line.
     Evaluated(Template),
 }
 

@@ -1,17 +1,19 @@
 //! The main context: processes, user, pid file, logs of last resort, and what has no meaning here.
 
+mod affinity;
 mod directives;
-mod error_log;
+mod user;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::address::Address;
+use syntax::{Diagnostic, Level};
 
 use crate::load::Loader;
+use affinity::Affinity;
 
 pub(crate) use directives::DIRECTIVES;
-pub(crate) use error_log::{Logs, add as add_error_log, syslog};
 
 /// Directives of the main context with their values or defaults.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ pub struct ErrorLog {
     /// Where lines go.
     pub target: LogTarget,
     /// The least level written.
-    pub level: syntax::Level,
+    pub level: Level,
 }
 
 /// Where log lines go.
@@ -100,7 +102,7 @@ pub struct Syslog {
     pub nohostname: bool,
 }
 
-/// What the main context has said so far.
+/// What the main context has said so far. Some of it is checked, and then without meaning here.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     user: Option<User>,
@@ -113,53 +115,32 @@ pub(crate) struct Draft {
     working_directory: Option<PathBuf>,
     daemon: Option<bool>,
     master_process: Option<bool>,
-    pid: Option<PathBuf>,
+    pid: Option<Box<[u8]>>,
     lock_file: Option<Box<[u8]>>,
     env: Vec<(String, Option<String>)>,
-    pub(super) error_log: Logs,
+    pub(super) error_log: Vec<ErrorLog>,
     pcre_jit: Option<bool>,
     inherit_objects: Option<bool>,
     timer_resolution: Option<u64>,
     debug_points: Option<()>,
-    pools: Vec<String>,
-    /// A block that fixed the list of modules has been read.
+    pools: Vec<Box<[u8]>>,
+    /// Whether a block was read: modules cannot be loaded any more then.
     pub(super) modules_fixed: bool,
 }
 
-/// `worker_cpu_affinity`.
-#[derive(Debug)]
-enum Affinity {
-    /// `auto`, among the processors of the mask if one is given.
-    Auto(Option<CpuMask>),
-    /// A mask for each worker.
-    Masks(Vec<CpuMask>),
-}
-
-/// The main context with its defaults.
-pub(crate) fn finish(loader: &mut Loader<'_>) -> Main {
+/// What holds, with defaults.
+pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Main, Diagnostic> {
     let draft = std::mem::take(&mut loader.main);
     let workers = draft.workers.unwrap_or(1);
     let cpu_affinity = match draft.cpu_affinity {
+        Some(affinity) => affinity.of_workers(workers, loader),
         None => Vec::new(),
-        Some(Affinity::Masks(masks)) => {
-            if masks.len() > 1 && masks.len() != workers as usize {
-                loader.warn_bare(
-                    "the number of \"worker_processes\" is not equal to the number of \"worker_cpu_affinity\" \
-                     masks, using last mask for remaining worker processes"
-                        .to_owned(),
-                );
-            }
-            masks
-        }
-        Some(Affinity::Auto(among)) => {
-            let among = among.map_or(u64::MAX, |mask| mask.0);
-            let cpus = loader.world.online_cpus().min(64);
-            let usable: Vec<_> = (0..cpus).filter(|cpu| among >> cpu & 1 == 1).collect();
-            (0..workers as usize).filter_map(|n| usable.get(n % usable.len().max(1))).map(|cpu| CpuMask(1 << cpu)).collect()
-        }
     };
-    let user = draft.user.or_else(|| directives::default_user(loader));
-    Main {
+    let user = match draft.user {
+        None if loader.world.is_root() => Some(user::default(loader.world)?),
+        user => user,
+    };
+    Ok(Main {
         user,
         workers,
         cpu_affinity,
@@ -170,10 +151,25 @@ pub(crate) fn finish(loader: &mut Loader<'_>) -> Main {
         working_directory: draft.working_directory,
         daemon: draft.daemon.unwrap_or(true),
         master_process: draft.master_process.unwrap_or(true),
-        pid: draft.pid.unwrap_or_else(|| loader.options.pid.clone()),
+        pid: match draft.pid {
+            Some(path) if !path.is_empty() => loader.prefix_path(&path),
+            _ => loader.options.pid.clone(),
+        },
         env: draft.env,
-        error_log: draft.error_log.or_default(loader),
+        error_log: with_default(draft.error_log, loader).into(),
         pcre_jit: draft.pcre_jit.unwrap_or(false),
         inherit_objects: draft.inherit_objects.unwrap_or(true),
+    })
+}
+
+/// Adds the default log to those that are neither a file nor standard error.
+fn with_default(mut logs: Vec<ErrorLog>, loader: &Loader<'_>) -> Vec<ErrorLog> {
+    if !logs.iter().any(|log| matches!(log.target, LogTarget::File(_) | LogTarget::Stderr)) {
+        let target = match loader.options.error_log.as_slice() {
+            b"stderr" => LogTarget::Stderr,
+            file => LogTarget::File(loader.prefix_path(file)),
+        };
+        logs.insert(0, ErrorLog { target, level: Level::Error });
     }
+    logs
 }

@@ -4,7 +4,8 @@ use syntax::{Diagnostic, End, Item, Parser, include};
 
 use super::line::{Line, Refusal, text};
 use super::{Loader, line};
-use crate::directive::{self, Args, Contexts, Directive, elsewhere};
+use crate::directive::{self, Args, Contexts, Directive};
+use crate::foreign;
 use crate::value::did_you_mean;
 
 impl Loader<'_> {
@@ -118,8 +119,8 @@ impl Loader<'_> {
             let places: Vec<_> = known.iter().flat_map(|directive| directive.contexts.names()).collect();
             return refuse(misplaced(), Some(format!("it belongs in: {}", places.join(", "))));
         }
-        if elsewhere::knows(name) {
-            return refuse(misplaced(), Some(elsewhere::help(name)));
+        if foreign::knows(name) {
+            return refuse(misplaced(), Some(foreign::help(name)));
         }
         let here = directive::directives().filter(|directive| directive.contexts.has(self.context));
         let help = did_you_mean(line.word(0), here.map(|directive| directive.name));

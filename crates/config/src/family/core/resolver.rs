@@ -43,9 +43,10 @@ fn read(loader: &Loader<'_>, line: &Line<'_, '_>) -> Result<Resolver, Refusal> {
         } else if let Some(flag) = word.strip_prefix(b"ipv6=") {
             on_off(flag).map(|on| resolver.ipv6 = on)
         } else {
-            resolver.servers.extend(servers(loader, word).map_err(|phrase| {
-                Refusal::Word(at, format!("{phrase} in resolver \"{}\"", text(word)), None)
-            })?);
+            resolver.servers.extend(
+                servers(loader, word)
+                    .map_err(|phrase| Refusal::Word(at, format!("{phrase} in resolver \"{}\"", text(word)), None))?,
+            );
             Some(())
         };
         read.ok_or_else(|| Refusal::Word(at, format!("invalid parameter: {}", text(word)), None))?;

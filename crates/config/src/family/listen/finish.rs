@@ -3,7 +3,7 @@
 use policy::server_name::{NameError, ServerNames};
 use syntax::Diagnostic;
 
-use super::names::{Names, shown};
+use super::names::{Draft, shown};
 use super::ports::{Port, Ports, Shared};
 use super::{Listener, VirtualAddress};
 use crate::load::Loader;
@@ -11,31 +11,29 @@ use crate::{Server, ServerId};
 
 impl Ports {
     /// Refuses addresses with `ssl` whose servers have no certificate to show.
-    pub(crate) fn check_certificates(&self, servers: &[Server]) -> Result<(), Diagnostic> {
-        let server = |id: ServerId| servers.get(id.0 as usize);
+    pub(crate) fn check_certificates(&self, drafts: &[Draft], servers: &[Server]) -> Result<(), Diagnostic> {
+        let tls = |id: ServerId| servers.get(id.0 as usize).and_then(|server| server.ssl.as_ref());
         let secured = self.list.iter().flat_map(|port| &port.addresses).filter(|shared| shared.asked.ssl);
         for shared in secured {
-            let lacks = |id: ServerId| server(id).filter(|server| server.ssl.is_none());
-            let tls = server(shared.default).and_then(|server| server.ssl.as_ref());
-            let bare = match tls {
+            let bare = match tls(shared.default) {
                 Some(tls) if !tls.certificates.is_empty() => None,
                 // The default server only rejects: the others are there for those who know a name.
-                Some(_) => shared.servers.iter().find_map(|id| lacks(*id)),
-                None => lacks(shared.default),
+                Some(_) => shared.servers.iter().copied().find(|id| tls(*id).is_none()),
+                None => Some(shared.default),
             };
-            if let Some(server) = bare {
+            if let Some(draft) = bare.and_then(|id| drafts.get(id.0 as usize)) {
                 let text = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
-                return Err(Diagnostic::emerg(text).at(server.place.clone()));
+                return Err(Diagnostic::emerg(text).at(draft.place.clone()));
             }
         }
         Ok(())
     }
 
-    /// The sockets to bind. `names` are those of each server.
-    pub(crate) fn finish(self, names: &[Names], loader: &mut Loader<'_>) -> Result<Vec<Listener>, Diagnostic> {
+    /// The sockets to bind. `drafts` are those of the servers.
+    pub(crate) fn finish(self, drafts: &[Draft], loader: &mut Loader<'_>) -> Result<Vec<Listener>, Diagnostic> {
         let mut listeners = Vec::new();
         for port in self.list {
-            port.finish(names, loader, &mut listeners)?;
+            port.finish(drafts, loader, &mut listeners)?;
         }
         Ok(listeners)
     }
@@ -46,7 +44,7 @@ impl Port {
     /// others, else one for each.
     fn finish(
         mut self,
-        names: &[Names],
+        drafts: &[Draft],
         loader: &mut Loader<'_>,
         listeners: &mut Vec<Listener>,
     ) -> Result<(), Diagnostic> {
@@ -58,7 +56,7 @@ impl Port {
         for (at, shared) in self.addresses.into_iter().enumerate() {
             let (address, options) = (shared.address.clone(), shared.asked.options.clone());
             let bound = shared.asked.set || !covered || at == last;
-            behind.push(shared.finish(names, loader)?);
+            behind.push(shared.finish(drafts, loader)?);
             if bound {
                 let addresses = std::mem::take(&mut behind);
                 let fallback = addresses.len() - 1;
@@ -70,9 +68,9 @@ impl Port {
 }
 
 impl Shared {
-    fn finish(self, names: &[Names], loader: &mut Loader<'_>) -> Result<VirtualAddress, Diagnostic> {
-        let captures = names.get(self.default.0 as usize).is_some_and(|names| names.captures);
-        let table = if self.servers.len() > 1 || captures { Some(self.table(names, loader)?) } else { None };
+    fn finish(self, drafts: &[Draft], loader: &mut Loader<'_>) -> Result<VirtualAddress, Diagnostic> {
+        let captures = drafts.get(self.default.0 as usize).is_some_and(|draft| draft.captures);
+        let table = if self.servers.len() > 1 || captures { Some(self.table(drafts, loader)?) } else { None };
         Ok(VirtualAddress {
             address: self.address,
             ssl: self.asked.ssl,
@@ -83,11 +81,11 @@ impl Shared {
         })
     }
 
-    fn table(&self, names: &[Names], loader: &mut Loader<'_>) -> Result<ServerNames<ServerId>, Diagnostic> {
+    fn table(&self, drafts: &[Draft], loader: &mut Loader<'_>) -> Result<ServerNames<ServerId>, Diagnostic> {
         let mut table = ServerNames::default();
         for id in &self.servers {
-            let Some(names) = names.get(id.0 as usize) else { continue };
-            for name in names.all() {
+            let Some(draft) = drafts.get(id.0 as usize) else { continue };
+            for name in draft.names() {
                 let added = table.add(name, *id, &mut loader.stream().variables);
                 let fresh = added.map_err(|error| {
                     Diagnostic::emerg(match error {

@@ -1,27 +1,32 @@
 //! `server_name`.
 
 use policy::server_name::{Name, ServerNames};
+use syntax::Place;
 
 use crate::load::{Line, Loader, Refusal, text};
 
-/// The names of a server.
+/// What a server says of where and by which names it is found.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    list: Vec<Name>,
+pub(crate) struct Draft {
+    /// Where its `server` word stands.
+    pub(crate) place: Option<Place>,
+    /// Whether it has a `listen`.
+    pub(crate) listens: bool,
+    names: Vec<Name>,
     /// Whether a match leaves captures behind: it is then worth looking even for the only server.
     pub(super) captures: bool,
 }
 
-impl Names {
+impl Draft {
     /// `$server_name`.
-    pub(crate) fn first(&self) -> Box<[u8]> {
-        self.list.first().map(Name::first).unwrap_or_default().into()
+    pub(crate) fn name(&self) -> Box<[u8]> {
+        self.names.first().map(Name::first).unwrap_or_default().into()
     }
 
     /// Every name; the empty one where there is none.
-    pub(super) fn all(&self) -> Vec<&Name> {
+    pub(super) fn names(&self) -> Vec<&Name> {
         static EMPTY: std::sync::LazyLock<Name> = std::sync::LazyLock::new(|| Name::Plain(Box::default()));
-        if self.list.is_empty() { vec![&EMPTY] } else { self.list.iter().collect() }
+        if self.names.is_empty() { vec![&EMPTY] } else { self.names.iter().collect() }
     }
 }
 
@@ -44,9 +49,9 @@ pub(super) fn server_name(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Resul
             let mut alone = ServerNames::default();
             let variables = &mut loader.stream().variables;
             alone.add(&name, (), variables).map_err(|error| refuse(error.to_string()))?;
-            loader.server().names.captures = alone.has_captures();
+            loader.server().listen.captures = alone.has_captures();
         }
-        loader.server().names.list.push(name);
+        loader.server().listen.names.push(name);
     }
     Ok(())
 }

@@ -78,12 +78,7 @@ impl Port {
 
 impl Ports {
     /// Adds `server` to an address; a warning may come of it.
-    pub(super) fn add(
-        &mut self,
-        address: Address,
-        asked: &Asked,
-        server: ServerId,
-    ) -> Result<Option<String>, Refusal> {
+    pub(super) fn add(&mut self, address: Address, asked: &Asked, server: ServerId) -> Result<Option<String>, Refusal> {
         let (family, number) = match &address {
             Address::Inet(inet) if inet.is_ipv4() => (Family::V4, inet.port()),
             Address::Inet(inet) => (Family::V6, inet.port()),

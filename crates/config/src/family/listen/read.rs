@@ -31,7 +31,7 @@ const PARAMETERS: [&str; 15] = [
 ];
 
 pub(super) fn listen(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
-    loader.server().listens = true;
+    loader.server().listen.listens = true;
     let addresses = addresses(loader, line)?;
     let asked = asked(loader, line)?;
     let server = ServerId(loader.stream().servers.len() as u32 - 1);
@@ -110,9 +110,11 @@ fn asked(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<Asked, Refusal>
             }
             b"reuseport" => options.reuseport = true,
             b"multipath" => options.multipath = true,
-            b"so_keepalive=" => options.keepalive = Some(keepalive(value).ok_or_else(|| {
-                Refusal::Word(at, format!("invalid so_keepalive value: \"{}\"", text(value)), None)
-            })?),
+            b"so_keepalive=" => {
+                options.keepalive = Some(keepalive(value).ok_or_else(|| {
+                    Refusal::Word(at, format!("invalid so_keepalive value: \"{}\"", text(value)), None)
+                })?)
+            }
             _ => {
                 let message = format!("invalid parameter \"{}\"", text(word));
                 return Err(Refusal::Word(at, message, did_you_mean(word, PARAMETERS)));
