@@ -4,8 +4,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,16 +15,19 @@ use std::thread::JoinHandle;
 use config::family::core::ResolverId;
 use config::family::listen::Protocol;
 use config::family::upstream::UpstreamId;
-use policy::address::Target;
+use policy::address::Target as Host;
+use policy::variables::Scope;
 use reactor::{Event, Remote, Runtime};
 use syntax::Level;
 
 use crate::drain::Drain;
 use crate::listen::{self, Sockets};
-use crate::log::access::Buffers;
+use crate::log::LogFile;
+use crate::log::access::{AccessLog, Buffers, Target};
 use crate::plan::Plan;
 use crate::resolve::Resolver;
 use crate::session;
+use crate::session::fail::errno;
 use crate::upstream::Group;
 
 /// A plan on one thread.
@@ -77,7 +82,7 @@ impl Generation {
     }
 
     /// The group that a value of a `proxy_pass` with variables names, if it names one.
-    pub fn group_named(&self, target: &Target) -> Option<Rc<Group>> {
+    pub fn group_named(&self, target: &Host) -> Option<Rc<Group>> {
         let name = target.host.text().to_ascii_lowercase();
         self.by_name.get(&(name, target.port)).map(|id| self.group(*id))
     }
@@ -85,6 +90,36 @@ impl Generation {
     /// The resolver with this number on this thread.
     pub fn resolver(&self, id: ResolverId) -> Option<&Rc<Resolver>> {
         self.resolvers.get(id.0 as usize)
+    }
+
+    /// Writes the line of a session that has ended. What cannot be written is lost.
+    pub fn write_access(&self, log: &AccessLog, scope: &Scope<'_>, line: &[u8]) {
+        let failed = match &log.target {
+            Target::File(file) => file.write(line).err().map(|error| ("write() to", file.path().to_owned(), error)),
+            Target::Buffered(_, buffer) => {
+                self.buffers.add(*buffer, line);
+                None
+            }
+            Target::Syslog(sender) => {
+                if let Err(error) = sender.send(None, line.trim_ascii_end()) {
+                    let text = format!("send() to syslog failed{}", errno(&error));
+                    self.plan.error_log.write(Level::Warn, None, text.as_bytes());
+                }
+                None
+            }
+            Target::Evaluated(path) => {
+                let mut name = Vec::new();
+                path.render(scope, &mut name);
+                let path = self.plan.prefix.join(OsStr::from_bytes(&name));
+                let written = LogFile::open(&path).and_then(|file| file.write(line));
+                written.err().map(|error| ("open()", path, error))
+            }
+        };
+        if let Some((call, path, error)) = failed {
+            let level = if call == "open()" { Level::Crit } else { Level::Alert };
+            let text = format!("{call} \"{}\" failed{}", path.display(), errno(&error));
+            self.plan.error_log.write(level, None, text.as_bytes());
+        }
     }
 
     /// Takes one of the `worker_connections`; when there is none left that is told.

@@ -251,6 +251,7 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
         client: address(peer),
         local,
         number: next_number(),
+        passes: 0,
     };
     reactor::spawn(session::serve(accepted, slot));
 }

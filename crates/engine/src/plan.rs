@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::family::core::{Resolver, ResolverId};
@@ -16,7 +16,9 @@ use config::family::listen::{Listener, VirtualAddress};
 use config::family::log::{AccessTarget, Buffer};
 use config::family::main_context::{ErrorLog, LogTarget, Main, Syslog};
 use config::family::upstream::{Upstream, UpstreamId};
-use config::{Config, ServerId, Stream, World};
+use config::{Config, Options, ServerId, Stream, World};
+use policy::address::Address;
+use policy::builtin::Builtin;
 use policy::limit_conn::Zone as Counts;
 use policy::variables::Variables;
 
@@ -24,7 +26,7 @@ use crate::log::access::{self, AccessLog, BufferId};
 use crate::log::error::{Ring, Target};
 use crate::log::syslog::Sender;
 use crate::log::{ErrorLogs, Files, LogFile};
-use crate::tls::{ClientContext, Contexts, ServerContext};
+use crate::tls::{Contexts, ServerTls};
 use crate::upstream::SharedPeers;
 
 /// A configuration ready to run.
@@ -50,6 +52,8 @@ pub struct Plan {
     pub resolvers: Vec<Resolver>,
     /// Buffered access logs, by [`BufferId`].
     pub buffered: Vec<(Arc<LogFile>, Buffer)>,
+    /// What log files with variables in their path are relative to.
+    pub prefix: PathBuf,
     /// What certificates evaluated for each handshake are relative to.
     pub conf_dir: PathBuf,
     /// Whether a variable tells of the lists in a ClientHello, which are not kept otherwise.
@@ -67,14 +71,8 @@ pub struct Server {
     pub error_log: ErrorLogs,
     /// Its access logs.
     pub access_log: Vec<AccessLog>,
-    /// TLS towards clients.
-    pub tls: Option<Arc<ServerContext>>,
-    /// TLS towards the upstream.
-    pub proxy_tls: Option<Arc<ClientContext>>,
-    /// `ssl_password_file`, for keys that are read for each handshake.
-    pub passphrases: Vec<Vec<u8>>,
-    /// `proxy_ssl_password_file`, likewise.
-    pub proxy_passphrases: Vec<Vec<u8>>,
+    /// TLS on both sides.
+    pub tls: ServerTls,
 }
 
 /// A `limit_conn_zone` with its counts.
@@ -124,12 +122,15 @@ pub struct Draft {
     config: Config,
     contexts: Contexts,
     hostname: String,
+    prefix: PathBuf,
+    conf_dir: PathBuf,
 }
 
 impl Draft {
     /// Reads the certificates that `config` names. Warnings are added to `warnings`.
     pub fn new(
         config: Config,
+        options: &Options,
         world: &dyn World,
         kept: &mut Kept,
         warnings: &mut Vec<String>,
@@ -139,7 +140,8 @@ impl Draft {
             Some(stream) => Contexts::build(stream, world, &mut kept.session_caches, warnings)?,
             None => Contexts::default(),
         };
-        Ok(Self { config, contexts, hostname })
+        let conf_dir = options.conf.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self { config, contexts, hostname, prefix: options.prefix.clone(), conf_dir })
     }
 
     /// What was configured.
@@ -153,13 +155,14 @@ impl Draft {
         let mut opener = Opener { files: &mut kept.files, hostname: &self.hostname, buffered: Vec::new() };
         let error_log = opener.error_logs(&main.error_log)?;
         let stream = stream.unwrap_or_else(Stream::empty);
+        let lists = [Builtin::SslCiphers, Builtin::SslCurves, Builtin::SslSigalgs];
+        let keeps_hello_lists = lists.iter().any(|list| stream.variables.mentions(*list));
         let mut servers = Vec::with_capacity(stream.servers.len());
-        for ((conf, tls), proxy_tls) in stream.servers.into_iter().zip(self.contexts.server).zip(self.contexts.client) {
+        for (conf, tls) in stream.servers.into_iter().zip(self.contexts.0) {
             servers.push(Server {
                 error_log: opener.error_logs(&conf.error_log)?,
                 access_log: opener.access_logs(&conf.access_log)?,
                 tls,
-                proxy_tls,
                 conf,
             });
         }
@@ -181,6 +184,9 @@ impl Draft {
             shared_peers,
             resolvers: stream.resolvers,
             buffered,
+            prefix: self.prefix,
+            conf_dir: self.conf_dir,
+            keeps_hello_lists,
             servers,
             limit_zones,
         }))
@@ -215,6 +221,13 @@ impl Plan {
     #[expect(clippy::indexing_slicing, reason = "places are taken from this very list")]
     pub fn listener(&self, at: usize) -> &Listener {
         &self.listeners[at]
+    }
+
+    /// Which address of a listener serves a connection to `local`.
+    pub fn address_of(&self, listener: usize, local: Option<&Address>) -> usize {
+        let listener = self.listener(listener);
+        let exact = listener.addresses.iter().position(|address| Some(&address.address) == local);
+        exact.unwrap_or(listener.fallback)
     }
 
     /// One address of a listener.

@@ -17,7 +17,7 @@ use std::task::Poll;
 use reactor::Timer;
 
 pub use end::{End, TlsEnd};
-pub use flow::Flow;
+pub use flow::{Flow, with_scratch};
 pub use rate::Limit;
 
 /// Bytes moved in one poll before other sessions get their turn.

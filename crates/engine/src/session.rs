@@ -185,7 +185,7 @@ impl Session {
     /// A session for `accepted`, at the default server of the address that was asked for.
     pub fn new(accepted: Accepted) -> Self {
         let Accepted { generation, listener, socket, client, local, number, passes } = accepted;
-        let address = generation.plan.listener(listener).address_of(local.as_ref());
+        let address = generation.plan.address_of(listener, local.as_ref());
         let server = generation.plan.virtual_address(listener, address).default;
         Self {
             generation,
@@ -279,7 +279,7 @@ impl Session {
             line.clear();
             log.format_line(&self.scope(), &mut line);
             if !line.is_empty() {
-                self.generation.write_access(log, self, &line);
+                self.generation.write_access(log, &self.scope(), &line);
             }
         }
     }
@@ -331,8 +331,8 @@ impl Session {
             return;
         }
         let attempts = self.attempts.borrow();
-        if let Some(name) = attempts.last().map(|attempt| attempt.name.as_str()) {
-            let _ = write!(line, ", upstream: \"{name}\"");
+        if let Some(attempt) = attempts.last() {
+            let _ = write!(line, ", upstream: \"{}\"", attempt.name);
         } else if let Some(name) = self.rare_if_any().and_then(|rare| rare.upstream_name.borrow().clone()) {
             let _ = write!(line, ", upstream: \"{name}\"");
         }

@@ -19,13 +19,21 @@ pub use tls::{ClientContext, ServerContext};
 
 use crate::plan::BuildError;
 
-/// The contexts of a configuration's servers, in their order.
+/// What TLS needs in a configuration's servers, in their order.
 #[derive(Debug, Default)]
-pub struct Contexts {
+pub struct Contexts(pub Vec<ServerTls>);
+
+/// What TLS needs in one server.
+#[derive(Debug, Default)]
+pub struct ServerTls {
     /// Towards clients.
-    pub server: Vec<Option<Arc<ServerContext>>>,
+    pub server: Option<Arc<ServerContext>>,
     /// Towards upstreams.
-    pub client: Vec<Option<Arc<ClientContext>>>,
+    pub client: Option<Arc<ClientContext>>,
+    /// `ssl_password_file`, for keys that are read for each handshake.
+    pub passphrases: Vec<Vec<u8>>,
+    /// `proxy_ssl_password_file`, likewise.
+    pub proxy_passphrases: Vec<Vec<u8>>,
 }
 
 /// `ssl_session_cache shared:NAME:SIZE` by name.
@@ -60,7 +68,8 @@ impl Contexts {
         let mut clients: HashMap<*const Context, Arc<ClientContext>> = HashMap::new();
         let mut contexts = Self::default();
         for server in &stream.servers {
-            let context = match &server.ssl {
+            let mut tls = ServerTls::default();
+            tls.server = match &server.ssl {
                 None => None,
                 Some(ssl) => Some(match servers.get(&Arc::as_ptr(ssl)) {
                     Some(same) => Arc::clone(same),
@@ -73,8 +82,7 @@ impl Contexts {
                     }
                 }),
             };
-            contexts.server.push(context);
-            let context = match &server.proxy_ssl {
+            tls.client = match &server.proxy_ssl {
                 None => None,
                 Some(ssl) => Some(match clients.get(&Arc::as_ptr(&ssl.context)) {
                     Some(same) => Arc::clone(same),
@@ -87,7 +95,14 @@ impl Contexts {
                     }
                 }),
             };
-            contexts.client.push(context);
+            if let Some(ssl) = server.ssl.as_ref().filter(|ssl| ssl.certificates.iter().any(Certificate::is_evaluated)) {
+                tls.passphrases = passphrases(world, ssl.password_file.as_deref())?;
+            }
+            let context = server.proxy_ssl.as_ref().map(|ssl| &ssl.context);
+            if let Some(context) = context.filter(|conf| conf.certificate.as_ref().is_some_and(Certificate::is_evaluated)) {
+                tls.proxy_passphrases = passphrases(world, context.password_file.as_deref())?;
+            }
+            contexts.0.push(tls);
         }
         Ok(contexts)
     }
@@ -129,7 +144,8 @@ fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> 
             VerifyClient::OptionalNoCa => ClientVerify::OptionalNoCa,
         },
         verify_depth: ssl.verify_depth as u32,
-        client_ca: optional(&ssl.client_certificate)?,
+        // Loaded only where a certificate is asked for, as the reference does.
+        client_ca: if ssl.verify_client == VerifyClient::Off { None } else { optional(&ssl.client_certificate)? },
         trusted_ca: optional(&ssl.trusted_certificate)?,
         crl: optional(&ssl.crl)?,
         session_cache,
@@ -218,7 +234,7 @@ fn read(world: &dyn World, path: &Path) -> Result<Vec<u8>, BuildError> {
 }
 
 /// `ssl_password_file`: a passphrase on each line.
-pub(crate) fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<Vec<u8>>, BuildError> {
+fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<Vec<u8>>, BuildError> {
     /// The longest line.
     const LONGEST: usize = 4095;
     let Some(path) = path else { return Ok(Vec::new()) };

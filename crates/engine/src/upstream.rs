@@ -27,7 +27,6 @@ impl SharedPeers {
 }
 
 /// A group on one thread.
-#[derive(Debug)]
 pub struct Group {
     /// Its name, as log lines and `$upstream_addr` give it when no peer is available.
     pub name: Rc<str>,
@@ -39,6 +38,12 @@ pub struct Group {
     pub tls_sessions: RefCell<HashMap<(Rc<str>, Box<str>), tls::Session>>,
     /// Whether TLS sessions are worth keeping: the group outlives the session.
     pub lasting: bool,
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("name", &self.name).field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]

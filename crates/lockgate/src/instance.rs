@@ -51,7 +51,7 @@ impl Instance {
             }
         };
         let mut warnings = Vec::new();
-        let draft = Draft::new(config, &Machine, &mut self.kept, &mut warnings);
+        let draft = Draft::new(config, options, &Machine, &mut self.kept, &mut warnings);
         for warning in warnings {
             report.line(Level::Warn, &warning);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use config::family::log::{Buffer, Format};
 use policy::template::Template;
+use policy::variables::Scope;
 
 use super::file::LogFile;
 use super::syslog::Sender;
@@ -19,6 +20,21 @@ pub struct AccessLog {
     pub format: Arc<Format>,
     /// `if=`: no line where it is empty or `0`.
     pub condition: Option<Template>,
+}
+
+impl AccessLog {
+    /// Appends the line of a session with its newline; nothing where `if=` says so.
+    pub fn format_line(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
+        if let Some(condition) = &self.condition {
+            let mut value = Vec::new();
+            condition.render(scope, &mut value);
+            if value.is_empty() || value == b"0" {
+                return;
+            }
+        }
+        self.format.template.render_log(scope, self.format.escape, out);
+        out.push(b'\n');
+    }
 }
 
 /// Where an access log's lines go.

@@ -20,6 +20,14 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
+/// Gives `use_it` a buffer of `size` bytes that is the thread's own and holds nothing of value.
+pub fn with_scratch<T>(size: usize, use_it: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| match buffer.get_mut(..size) {
+        Some(room) => use_it(room),
+        None => use_it(&mut vec![0; size]),
+    })
+}
+
 /// One direction of a relay.
 #[derive(Debug)]
 pub struct Flow<'a> {

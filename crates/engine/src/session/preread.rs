@@ -7,7 +7,7 @@ use wire::client_hello::{Hello, Progress};
 
 use super::fail::Cause;
 use super::{Action, Phase, Session};
-use crate::relay::End;
+use crate::relay::{self, End};
 
 /// Reads the ClientHello and switches to the server it names. What had to be consumed for that,
 /// under TLS termination, is returned to be sent on first.
@@ -35,38 +35,30 @@ pub(super) async fn read(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
 /// Peeks until the hello is whole or known not to be one. Nothing is consumed.
 async fn peek(s: &Session) -> Phase {
     let size = s.server().conf.core.preread_buffer_size;
-    let mut seen = 0;
-    let mut buffer = Vec::new();
     std::future::poll_fn(|_| {
-        loop {
-            buffer.resize(size, 0);
-            let bytes = match s.socket.poll_peek(&mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::ClientRead(error))),
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Cause::Told(200))),
-                Poll::Ready(Ok(bytes)) => bytes,
-            };
-            if bytes > seen {
-                seen = bytes;
+        relay::with_scratch(size, |buffer| {
+            loop {
+                let bytes = match s.socket.poll_peek(buffer) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::ClientRead(error))),
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(Cause::Told(200))),
+                    Poll::Ready(Ok(bytes)) => bytes,
+                };
                 let mut hello = Hello::new();
                 let progress = hello.feed(buffer.get(..bytes).unwrap_or_default());
-                let known = keep(s, hello, progress);
-                if known {
+                if keep(s, hello, progress) {
                     return Poll::Ready(Ok(()));
                 }
+                if bytes >= size {
+                    return Poll::Ready(Err(Cause::PrereadFull));
+                }
+                if s.socket.is_rdhup() {
+                    return Poll::Ready(Err(Cause::Told(200)));
+                }
+                // The same bytes stay readable; only new ones are worth waking for.
+                s.socket.clear_readable();
             }
-            if bytes >= size {
-                return Poll::Ready(Err(Cause::PrereadFull));
-            }
-            if s.socket.is_rdhup() {
-                return Poll::Ready(Err(Cause::Told(200)));
-            }
-            // The same bytes stay readable; only new ones are worth waking for.
-            buffer = Vec::new();
-            if s.socket.poll_more().is_pending() {
-                return Poll::Pending;
-            }
-        }
+        })
     })
     .await
 }

@@ -112,7 +112,7 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
         let _ = socket.set_nodelay();
     }
     announce(s, &socket, picked);
-    match &server.proxy_tls {
+    match &server.tls.client {
         None => Ok(End::Plain(socket)),
         Some(context) => {
             if server.conf.proxy.protocol != HeaderVersion::Off {

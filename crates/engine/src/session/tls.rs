@@ -20,7 +20,7 @@ pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
         return Ok(());
     }
     s.doing(Action::Handshaking);
-    let Some(context) = s.server().tls.clone() else { return Err(Cause::Told(500)) };
+    let Some(context) = s.server().tls.server.clone() else { return Err(Cause::Told(500)) };
     let timeout = s.server().conf.ssl_handshake_timeout;
     let transport = Transport(Rc::clone(&s.socket));
     let accepted = Stream::accept(transport, context, chooser(s), s.generation.plan.keeps_hello_lists);
@@ -73,7 +73,7 @@ fn choose(s: &Session, sni: Option<&[u8]>) -> Choice {
         s.switch_by_name(name);
     }
     let server = s.server();
-    match &server.tls {
+    match &server.tls.server {
         None => Choice::Keep,
         Some(context) if evaluates(s) => match identities(s) {
             Ok(identities) => Choice::SwitchWith { context: Arc::clone(context), identities },
@@ -85,11 +85,7 @@ fn choose(s: &Session, sni: Option<&[u8]>) -> Choice {
 
 /// Whether the server in force has certificates that are evaluated for each handshake.
 fn evaluates(s: &Session) -> bool {
-    s.server().conf.ssl.as_ref().is_some_and(|ssl| ssl.certificates.iter().any(is_evaluated))
-}
-
-fn is_evaluated(certificate: &Certificate) -> bool {
-    matches!((&certificate.chain, &certificate.key), (Pem::Evaluated(_), _) | (_, Pem::Evaluated(_)))
+    s.server().conf.ssl.as_ref().is_some_and(|ssl| ssl.certificates.iter().any(Certificate::is_evaluated))
 }
 
 /// The certificates of the server in force for this handshake; an error is the line to log.
@@ -98,7 +94,7 @@ fn identities(s: &Session) -> Result<Vec<Arc<Identity>>, String> {
     let mut identities = Vec::with_capacity(ssl.certificates.len());
     for Certificate { chain, key } in &ssl.certificates {
         let pair = KeyPair { certificate: pem(s, chain, "certificate")?, key: pem(s, key, "certificate key")? };
-        let identity = Identity::load(&pair, &s.server().passphrases).map_err(|error| error.to_string())?;
+        let identity = Identity::load(&pair, &s.server().tls.passphrases).map_err(|error| error.to_string())?;
         identities.push(Arc::new(identity));
     }
     Ok(identities)

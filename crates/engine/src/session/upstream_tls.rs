@@ -88,9 +88,9 @@ fn name(s: &Session, group: &Group) -> String {
 fn identity(s: &Session) -> Result<Option<Identity>, String> {
     let conf = s.server().conf.proxy_ssl.as_ref();
     let Some(certificate) = conf.and_then(|conf| conf.context.certificate.as_ref()) else { return Ok(None) };
-    let (Pem::Evaluated(_), _) | (_, Pem::Evaluated(_)) = (&certificate.chain, &certificate.key) else {
+    if !certificate.is_evaluated() {
         return Ok(None);
-    };
+    }
     if matches!(&certificate.chain, Pem::Evaluated(template) if s.render(template).is_empty()) {
         return Ok(None);
     }
@@ -98,7 +98,7 @@ fn identity(s: &Session) -> Result<Option<Identity>, String> {
         certificate: super::tls::pem(s, &certificate.chain, "certificate")?,
         key: super::tls::pem(s, &certificate.key, "certificate key")?,
     };
-    Identity::load(&pair, &s.server().proxy_passphrases).map(Some).map_err(|error| error.to_string())
+    Identity::load(&pair, &s.server().tls.proxy_passphrases).map(Some).map_err(|error| error.to_string())
 }
 
 fn tell(s: &Session, error: &HandshakeError) {
