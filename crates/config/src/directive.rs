@@ -1,7 +1,6 @@
 //! The directive table: what each directive is called, where it may stand, what it takes,
 //! and which function takes it. Documentation is part of the entry, so that none is without.
 
-
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -92,31 +91,49 @@ pub struct Directive {
 /// A directive's function: it reads the words of `line` and writes what they say into the loader.
 pub(crate) type Apply = fn(&mut Loader<'_>, &Line<'_, '_>, &mut Parser<'_>) -> Result<(), Refusal>;
 
+/// A family of directives.
+#[derive(Debug)]
+pub struct Family {
+    /// Its name, on every floor of the house.
+    pub name: &'static str,
+    /// What it is about, in a few words.
+    pub title: &'static str,
+    /// Its directives.
+    pub directives: &'static [Directive],
+}
+
+macro_rules! families {
+    ($($name:ident: $title:literal),* $(,)?) => {
+        &[$(Family { name: stringify!($name), title: $title, directives: family::$name::DIRECTIVES }),*]
+    };
+}
+
+/// Every family, in the order of the manual.
+pub const FAMILIES: &[Family] = families! {
+    main_context: "Outside of all blocks",
+    events: "Event loops",
+    core: "Streams and servers",
+    listen: "Where servers listen and how they are named",
+    proxy: "Relaying to an upstream",
+    proxy_ssl: "TLS towards the upstream",
+    upstream: "Groups of servers",
+    ssl: "TLS towards clients",
+    ssl_preread: "Looking into TLS without ending it",
+    access: "Access by address",
+    limit_conn: "Limits by key",
+    realip: "Addresses told by proxies",
+    log: "Logs",
+    map: "Variables by text",
+    geo: "Variables by address",
+    split_clients: "Variables by share",
+    set: "Variables set by a server",
+    return_text: "Answering with a text",
+    pass: "Handing over to another listener",
+};
+
 /// Every directive of every family, in the order of the manual.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
-    [
-        family::main_context::DIRECTIVES,
-        family::events::DIRECTIVES,
-        family::core::DIRECTIVES,
-        family::listen::DIRECTIVES,
-        family::proxy::DIRECTIVES,
-        family::proxy_ssl::DIRECTIVES,
-        family::upstream::DIRECTIVES,
-        family::ssl::DIRECTIVES,
-        family::ssl_preread::DIRECTIVES,
-        family::access::DIRECTIVES,
-        family::limit_conn::DIRECTIVES,
-        family::realip::DIRECTIVES,
-        family::log::DIRECTIVES,
-        family::map::DIRECTIVES,
-        family::geo::DIRECTIVES,
-        family::split_clients::DIRECTIVES,
-        family::set::DIRECTIVES,
-        family::return_text::DIRECTIVES,
-        family::pass::DIRECTIVES,
-    ]
-    .into_iter()
-    .flatten()
+    FAMILIES.iter().flat_map(|family| family.directives)
 }
 
 /// The entries called `name`: more than one where it means different things in different blocks

@@ -14,7 +14,7 @@ mod world;
 
 use std::sync::Arc;
 
-pub use directive::{Args, Contexts, Directive, directives};
+pub use directive::{Args, Contexts, Directive, FAMILIES, Family, directives};
 pub use family::Settings;
 pub use load::{Loaded, Options, load};
 pub use world::World;

@@ -40,6 +40,9 @@ pub(super) fn server_name(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Resul
         } else {
             word
         };
+        if let [b'*'] | [b'*', _] = meant {
+            return Err(refuse(format!("server name \"{}\" is invalid", text(word))));
+        }
         let (name, suspicious) = Name::parse(meant).map_err(|error| refuse(error.to_string()))?;
         if suspicious {
             loader.warn(line, format!("server name \"{}\" has suspicious symbols", text(word)));

@@ -136,24 +136,19 @@ impl Shared {
 
 impl Protocols {
     /// Whether `asked` contradicts what was said `before` in a way that is worth a warning: when the
-    /// default server would work otherwise than it says, or when servers differ back and forth.
+    /// `listen` that sets socket options says otherwise, or when servers differ back and forth.
     fn redefined(&mut self, before: &Asked, asked: &Asked) -> bool {
         let (old, new) = ([before.ssl, before.proxy_protocol], [asked.ssl, asked.proxy_protocol]);
         let within = |inner: [bool; 2], outer: [bool; 2]| inner.iter().zip(outer).all(|(inner, outer)| !inner || outer);
+        let (adds, removes) = (!within(new, old), !within(old, new));
         let differs = self.last.is_some_and(|last| last != new);
-        let redefined = if !within(new, old) {
-            let redefined = before.default_server || self.changed;
-            self.changed = true;
-            self.last = Some(old);
-            return redefined;
-        } else if !within(old, new) {
-            let redefined = asked.default_server || differs;
-            self.changed = true;
-            redefined
-        } else {
-            asked.default_server && self.changed || differs
+        let redefined = match (adds, removes) {
+            (true, _) => before.set && !asked.set || self.changed || removes,
+            (false, true) => asked.set || differs,
+            (false, false) => asked.set && self.changed || differs,
         };
-        self.last = Some(new);
+        self.last = Some(if adds { old } else { new });
+        self.changed |= adds || removes;
         redefined
     }
 }

@@ -38,7 +38,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
             once(&mut loader.main.workers, line, |line| match line.arg(0) {
                 b"auto" => Ok(online),
                 word => {
-                    let number = scalar::number(word).and_then(|number| u32::try_from(number).ok());
+                    let number = scalar::number(word).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
                     number.ok_or_else(|| Refusal::Phrase("invalid value".to_owned()))
                 }
             })
