@@ -99,6 +99,11 @@ pub fn set_keepalive_times(
     Ok(())
 }
 
+/// `SO_LINGER` of no time: closing drops what is unsent and resets the connection.
+pub fn set_reset_on_close(socket: impl AsFd) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
 /// `IP_TRANSPARENT`: the local address need not be one of this machine.
 pub fn set_transparent(socket: impl AsFd, v6: bool) -> io::Result<()> {
     if v6 {

@@ -1,6 +1,7 @@
 //! Sockets: making, naming, connecting, accepting. All are non-blocking and closed on exec.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use crate::addr::{Raw, SockAddr};
@@ -129,6 +130,17 @@ pub fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
 pub fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: pointer and length describe `bytes`.
     unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)) }
+}
+
+/// The same with the bytes in several pieces (sendmsg(2)).
+pub fn send_pieces(socket: impl AsFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: msghdr is plain data for which all zeroes is a value.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    // IoSlice is laid out as iovec is; the kernel only reads through it.
+    message.msg_iov = pieces.as_ptr().cast_mut().cast();
+    message.msg_iovlen = pieces.len().min(libc::UIO_MAXIOV as usize) as _;
+    // SAFETY: the pieces live through the call.
+    unsafe { check_len(libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Something that happens again and again, and any number of tasks may wait for.
+//! Something that happens again and again, and a few tasks may wait for.
 
 use std::cell::{Cell, RefCell};
 use std::task::Poll;
@@ -22,17 +22,66 @@ impl Event {
     /// Waits until it happens next.
     pub async fn wait(&self) {
         let before = self.count.get();
-        std::future::poll_fn(|_| {
-            if self.count.get() != before {
-                return Poll::Ready(());
+        let waiting = Waiting { event: self, task: current_task() };
+        std::future::poll_fn(|_| if self.count.get() == before { waiting.enlist() } else { Poll::Ready(()) }).await;
+    }
+}
+
+/// A task's place among those who wait, given up when it does not wait any more.
+struct Waiting<'a> {
+    event: &'a Event,
+    task: TaskId,
+}
+
+impl Waiting<'_> {
+    fn enlist(&self) -> Poll<()> {
+        let mut waiting = self.event.waiting.borrow_mut();
+        if !waiting.contains(&self.task) {
+            waiting.push(self.task);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.event.waiting.borrow_mut().retain(|task| *task != self.task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::{Runtime, spawn, timeout, yield_now};
+
+    #[test]
+    fn everybody_who_waits_goes_on() {
+        Runtime::new().unwrap().run(async {
+            let event = Rc::new(Event::default());
+            let gone = Rc::new(Cell::new(0));
+            for _ in 0..3 {
+                let (event, gone) = (Rc::clone(&event), Rc::clone(&gone));
+                spawn(async move {
+                    event.wait().await;
+                    gone.set(gone.get() + 1);
+                });
             }
-            let task = current_task();
-            let mut waiting = self.waiting.borrow_mut();
-            if !waiting.contains(&task) {
-                waiting.push(task);
-            }
-            Poll::Pending
-        })
-        .await;
+            yield_now().await;
+            assert_eq!(gone.get(), 0);
+            event.notify_all();
+            yield_now().await;
+            assert_eq!(gone.get(), 3);
+        });
+    }
+
+    #[test]
+    fn who_gives_up_leaves_nothing_behind() {
+        Runtime::new().unwrap().run(async {
+            let event = Event::default();
+            assert!(timeout(1, event.wait()).await.is_err());
+            assert!(event.waiting.borrow().is_empty());
+        });
     }
 }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use os::epoll::{self, Epoll, Events, Interest};
+use os::epoll::{Epoll, Events, Interest};
 
 use crate::Remote;
 use crate::remote::Mailbox;
@@ -19,6 +19,9 @@ use crate::wheel::Wheel;
 
 /// Events taken per wait.
 const EVENTS: usize = 512;
+/// Polls in one pass of the loop for what became ready during the pass. New sessions begin and
+/// tasks answer each other without a look at the sockets in between, but not for ever.
+const CHAIN: usize = 512;
 /// The event number of the mailbox; sockets use their slab keys.
 const MAILBOX: u64 = u64::MAX;
 
@@ -38,8 +41,11 @@ pub(crate) struct Reactor {
     pub(crate) wheel: RefCell<Wheel>,
     tasks: RefCell<Slab<Task>>,
     ready: RefCell<VecDeque<TaskId>>,
+    /// Tasks that gave way to others: their turn comes after the next look at the sockets.
+    yielded: RefCell<Vec<TaskId>>,
     current: Cell<Option<TaskId>>,
     now: Cell<u64>,
+    wall: Cell<Option<(i64, u32)>>,
 }
 
 thread_local! {
@@ -85,8 +91,10 @@ impl Runtime {
             wheel: RefCell::new(Wheel::new(now)),
             tasks: RefCell::default(),
             ready: RefCell::default(),
+            yielded: RefCell::default(),
             current: Cell::new(None),
             now: Cell::new(now),
+            wall: Cell::new(None),
         };
         Ok(Self { reactor: Rc::new(reactor), mailbox })
     }
@@ -136,16 +144,19 @@ struct Leave;
 impl Drop for Leave {
     fn drop(&mut self) {
         let left = with_any(|reactor| reactor.tasks.borrow_mut().clear());
-        drop(left);
+        for task in left.into_iter().flatten() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        }
         CURRENT.with_borrow_mut(Option::take);
     }
 }
 
 impl Reactor {
-    /// Polls every task that was ready at the beginning, each once.
+    /// Polls what is ready, and what becomes so meanwhile.
     fn run_ready(&self) {
-        let batch = self.ready.borrow().len();
-        for _ in 0..batch {
+        self.ready.borrow_mut().extend(self.yielded.borrow_mut().drain(..));
+        let most = self.ready.borrow().len() + CHAIN;
+        for _ in 0..most {
             let Some(id) = self.ready.borrow_mut().pop_front() else { return };
             self.poll(id);
         }
@@ -173,7 +184,7 @@ impl Reactor {
     }
 
     fn wait(&self, events: &mut Events, mailbox: &Mailbox) {
-        let timeout = if self.ready.borrow().is_empty() {
+        let timeout = if self.ready.borrow().is_empty() && self.yielded.borrow().is_empty() {
             let next = self.wheel.borrow().next();
             next.map_or(-1, |at| {
                 let ahead = at.saturating_sub(os::time::monotonic());
@@ -184,6 +195,7 @@ impl Reactor {
         };
         let waited = self.epoll.wait(events, timeout);
         self.now.set(os::time::monotonic());
+        self.wall.set(None);
         if waited.is_err() {
             return;
         }
@@ -205,7 +217,11 @@ impl Reactor {
             && !task.queued
         {
             task.queued = true;
-            self.ready.borrow_mut().push_back(id);
+            if self.current.get() == Some(id) {
+                self.yielded.borrow_mut().push(id);
+            } else {
+                self.ready.borrow_mut().push_back(id);
+            }
         }
     }
 
@@ -228,7 +244,7 @@ impl Reactor {
     }
 }
 
-/// Starts a task. It runs after the current one has waited or ended.
+/// Starts a task. It runs when the current one has waited or ended.
 pub fn spawn(future: impl Future<Output = ()> + 'static) -> TaskId {
     with(|reactor| {
         let task = Task { future: Some(Box::pin(future)), queued: false };
@@ -252,7 +268,8 @@ pub fn wake(task: TaskId) {
     let _ = with_any(|reactor| reactor.wake(task));
 }
 
-/// Has the current task polled again, after all others that are ready.
+/// Has the current task polled again, after all others that are ready and those whose sockets are:
+/// for a task that has moved much and could go on.
 pub fn wake_current() {
     wake(current_task());
 }
@@ -267,7 +284,7 @@ pub fn wake_all() {
     });
 }
 
-/// Lets all other ready tasks run first.
+/// Lets all other ready tasks run first, as [`wake_current`] does.
 pub async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|_| {
@@ -285,8 +302,14 @@ pub fn now() -> u64 {
     with(|reactor| reactor.now.get())
 }
 
-/// What a socket's event number and bits mean is [`Readiness`]'s affair; these are its bits.
-pub(crate) use epoll::{ERROR, HUP, RDHUP, READABLE, WRITABLE};
+/// Unix time of the loop: seconds and milliseconds, read at most once per pass.
+pub fn wall() -> (i64, u32) {
+    with(|reactor| {
+        let time = reactor.wall.get().unwrap_or_else(os::time::realtime);
+        reactor.wall.set(Some(time));
+        time
+    })
+}
 
 #[cfg(test)]
 mod tests;

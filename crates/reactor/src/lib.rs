@@ -8,6 +8,8 @@
 mod event;
 mod executor;
 mod listener;
+#[cfg(test)]
+mod loopback;
 mod remote;
 mod slab;
 mod socket;
@@ -15,7 +17,7 @@ mod timer;
 mod wheel;
 
 pub use event::Event;
-pub use executor::{Runtime, TaskId, current_task, now, spawn, wake, wake_all, wake_current, yield_now};
+pub use executor::{Runtime, TaskId, current_task, now, spawn, wake, wake_all, wake_current, wall, yield_now};
 pub use listener::Listener;
 pub use remote::Remote;
 pub use socket::{ConnectError, Socket};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -23,7 +24,8 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// Runs `job` on the reactor's thread, soon. When that has ended, it is dropped in silence.
+    /// Runs `job` on the reactor's thread, soon. When that has ended, it is dropped in silence. A
+    /// job is no task: it may spawn and wake some, but not wait. Its panic ends the job alone.
     pub fn post(&self, job: Job) {
         let mut jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.push(job);
@@ -55,7 +57,7 @@ impl Mailbox {
         let _ = os::io::eventfd_clear(&self.0.bell);
         let jobs = std::mem::take(&mut *self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner));
         for job in jobs {
-            job();
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 }

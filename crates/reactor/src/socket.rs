@@ -1,70 +1,49 @@
 //! Sockets whose readiness is remembered, so that what cannot succeed is not tried.
 //!
 //! A socket is registered at the first wait, for both directions at once and edge-triggered, and
-//! never deregistered: closing does that. A short read is taken for "drained", a short write for
-//! "full": the next edge will tell; after the peer's end or an error reading goes on to the end.
+//! never deregistered where closing does that: what is served without waiting costs no epoll call,
+//! anything else one. Of a stream, a short read is taken for "drained", a short write for "full":
+//! the next edge will tell; after the peer's end or an error reading goes on to the end.
+//!
+//! One task at a time waits for a socket, for either direction or both.
+
+mod connect;
+mod readiness;
+mod transfer;
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::Poll;
 
 use os::SockAddr;
 use os::epoll::Interest;
-use os::socket::Connect;
 
-use crate::executor::{ERROR, HUP, RDHUP, READABLE, TaskId, WRITABLE, current_task, with, with_any};
+use crate::executor::{current_task, with, with_any};
 
-/// A registered descriptor's state.
-#[derive(Debug)]
-pub(crate) struct Readiness {
-    ready: u32,
-    wanted: u32,
-    task: Option<TaskId>,
-}
-
-impl Readiness {
-    pub(crate) fn new(ready: u32) -> Self {
-        Self { ready, wanted: 0, task: None }
-    }
-
-    /// Whether `bit` was there, which it is no more; where it was not, `task` waits for it.
-    pub(crate) fn take_or_wait(&mut self, bit: u32, task: TaskId) -> bool {
-        let there = self.ready & bit != 0;
-        self.ready &= !bit;
-        self.wanted = bit;
-        self.task = Some(task);
-        there
-    }
-
-    /// Takes in an event; who waited for it is returned.
-    pub(crate) fn happened(&mut self, bits: u32) -> Option<TaskId> {
-        let mut ready = bits;
-        if bits & (RDHUP | HUP | ERROR) != 0 {
-            ready |= READABLE;
-        }
-        if bits & (HUP | ERROR) != 0 {
-            ready |= WRITABLE;
-        }
-        self.ready |= ready;
-        if self.wanted & ready == 0 {
-            return None;
-        }
-        self.wanted = 0;
-        self.task
-    }
-}
+pub use connect::ConnectError;
+use readiness::{END, FAILED};
+pub(crate) use readiness::{READ, Readiness, WRITE};
 
 const UNREGISTERED: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stream,
+    Datagram,
+}
 
 /// A non-blocking socket of any kind.
 pub struct Socket {
     fd: OwnedFd,
     slot: Cell<u32>,
     /// What is assumed while it is not registered.
-    assumed: Cell<u32>,
+    assumed: Cell<u8>,
+    kind: Kind,
+    /// Others may have the same open socket: closing this descriptor would not deregister it.
+    shared: bool,
 }
 
 impl fmt::Debug for Socket {
@@ -79,65 +58,34 @@ impl AsFd for Socket {
     }
 }
 
-/// Why a connection did not come about.
-#[derive(Debug)]
-pub struct ConnectError {
-    error: io::Error,
-    at_once: bool,
-}
-
-impl ConnectError {
-    /// The system's error.
-    pub fn as_io(&self) -> &io::Error {
-        &self.error
-    }
-
-    /// Whether connect(2) itself failed, rather than the attempt later.
-    pub fn at_once(&self) -> bool {
-        self.at_once
-    }
-}
-
-impl From<ConnectError> for io::Error {
-    fn from(error: ConnectError) -> Self {
-        error.error
-    }
-}
-
 impl Socket {
-    /// A socket that is connected or otherwise ready to be tried. It must be non-blocking.
+    /// A socket that nothing is known of: its kind is asked for, and it is deregistered before it
+    /// is closed. It must be non-blocking, as for the others.
     pub fn new(fd: OwnedFd) -> Self {
-        Self { fd, slot: Cell::new(UNREGISTERED), assumed: Cell::new(READABLE | WRITABLE) }
+        // What is no socket at all is treated with the same care as datagrams.
+        let kind = if os::options::is_datagram(&fd).unwrap_or(true) { Kind::Datagram } else { Kind::Stream };
+        Self::of(fd, kind, true)
     }
 
-    /// Connects a prepared socket.
-    pub async fn connect(fd: OwnedFd, to: &SockAddr) -> Result<Self, ConnectError> {
-        let at_once = |error| ConnectError { error, at_once: true };
-        let connected = os::socket::connect(&fd, to).map_err(at_once)?;
-        let socket = Self::new(fd);
-        if connected == Connect::InProgress {
-            socket.assumed.set(0);
-            std::future::poll_fn(|_| socket.poll_ready(WRITABLE)).await.map_err(at_once)?;
-            os::socket::take_error(&socket.fd).map_err(|error| ConnectError { error, at_once: false })?;
-        } else {
-            // Nothing can have come yet: the first read waits.
-            socket.assumed.set(WRITABLE);
-        }
-        Ok(socket)
+    /// A connected stream that nobody else has a descriptor of.
+    pub fn stream(fd: OwnedFd) -> Self {
+        Self::of(fd, Kind::Stream, false)
     }
 
-    /// A TCP connection to `to`.
-    pub async fn tcp_connect(to: SocketAddr) -> io::Result<Self> {
-        let to = SockAddr::Inet(to);
-        Ok(Self::connect(os::socket::stream(&to)?, &to).await?)
+    /// A socket of datagrams that nobody else has a descriptor of.
+    pub fn datagram(fd: OwnedFd) -> Self {
+        Self::of(fd, Kind::Datagram, false)
     }
 
-    /// A UDP socket on a port of the system's choice that talks to `to` alone.
-    pub fn udp_connected(to: SocketAddr) -> io::Result<Self> {
-        let to = SockAddr::Inet(to);
-        let fd = os::socket::datagram(&to)?;
-        os::socket::connect(&fd, &to)?;
-        Ok(Self::new(fd))
+    fn of(fd: OwnedFd, kind: Kind, shared: bool) -> Self {
+        Self { fd, slot: Cell::new(UNREGISTERED), assumed: Cell::new(READ | WRITE), kind, shared }
+    }
+
+    /// The descriptor, free of this reactor: for another thread or process.
+    pub fn into_fd(self) -> io::Result<OwnedFd> {
+        let fd = self.fd.try_clone()?;
+        self.deregister();
+        Ok(fd)
     }
 
     /// The local address.
@@ -157,178 +105,122 @@ impl Socket {
 
     /// Whether the peer is known to have ended its direction, though bytes may be left to read.
     pub fn is_rdhup(&self) -> bool {
-        self.state() & (RDHUP | HUP | ERROR) != 0
+        self.with_ready(|ready| *ready & END != 0)
     }
 
-    fn state(&self) -> u32 {
-        match self.slot.get() {
-            UNREGISTERED => self.assumed.get(),
-            slot => with(|reactor| reactor.sockets.borrow_mut().at(slot).map_or(0, |readiness| readiness.ready)),
+    /// Works on what is known to be ready.
+    fn with_ready<T: Default>(&self, work: impl FnOnce(&mut u8) -> T) -> T {
+        let slot = self.slot.get();
+        if slot == UNREGISTERED {
+            let mut ready = self.assumed.get();
+            let result = work(&mut ready);
+            self.assumed.set(ready);
+            return result;
         }
+        with(|reactor| reactor.sockets.borrow_mut().at(slot).map(|known| work(&mut known.ready)).unwrap_or_default())
     }
 
-    fn clear(&self, bit: u32) {
-        match self.slot.get() {
-            UNREGISTERED => self.assumed.set(self.assumed.get() & !bit),
-            slot => with(|reactor| {
-                if let Some(readiness) = reactor.sockets.borrow_mut().at(slot) {
-                    readiness.ready &= !bit;
-                }
-            }),
-        }
+    fn clear(&self, bit: u8) {
+        self.with_ready(|ready| *ready &= !bit);
     }
 
     /// Ready where `bit` is; else the current task is woken when it comes.
-    fn poll_ready(&self, bit: u32) -> Poll<io::Result<()>> {
-        let slot = self.slot.get();
-        if slot == UNREGISTERED {
+    fn poll_ready(&self, bit: u8) -> Poll<io::Result<()>> {
+        if self.slot.get() == UNREGISTERED {
             if self.assumed.get() & bit != 0 {
                 return Poll::Ready(Ok(()));
             }
-            let mut readiness = Readiness::new(self.assumed.get());
-            readiness.wanted = bit;
-            readiness.task = Some(current_task());
-            match with(|reactor| reactor.register(&self.fd, Interest::Stream, readiness)) {
+            match with(|reactor| reactor.register(&self.fd, Interest::Stream, Readiness::new(self.assumed.get()))) {
                 Ok(slot) => self.slot.set(slot),
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            return Poll::Pending;
         }
         let task = current_task();
-        with(|reactor| match reactor.sockets.borrow_mut().at(slot) {
-            Some(readiness) if readiness.ready & bit == 0 => {
-                readiness.wanted |= bit;
-                readiness.task = Some(task);
-                Poll::Pending
-            }
-            _ => Poll::Ready(Ok(())),
-        })
+        let ready =
+            with(|reactor| reactor.sockets.borrow_mut().at(self.slot.get()).is_none_or(|known| known.check(bit, task)));
+        if ready { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Waits until a read may bring something.
     pub fn poll_readable(&self) -> Poll<io::Result<()>> {
-        self.poll_ready(READABLE)
+        self.poll_ready(READ)
     }
 
     /// Waits until a write may be taken.
     pub fn poll_writable(&self) -> Poll<io::Result<()>> {
-        self.poll_ready(WRITABLE)
+        self.poll_ready(WRITE)
+    }
+
+    /// Waits until there is more to read than there was, or the peer has ended. For those who have
+    /// seen what is there: by peeking, or by reading the descriptor themselves until it said
+    /// `WouldBlock`, as TLS libraries do; [`Self::poll_readable`] would not know of it.
+    ///
+    /// Each call begins to wait anew, so a poll has to look at the socket before it calls this;
+    /// [`Self::more`] is for waiting alone.
+    pub fn poll_more(&self) -> Poll<io::Result<()>> {
+        self.forget(READ, END);
+        self.poll_ready(READ)
+    }
+
+    /// Waits until there is more room to write than there was: likewise, for those who write to
+    /// the descriptor themselves and were told `WouldBlock`.
+    pub fn poll_more_room(&self) -> Poll<io::Result<()>> {
+        self.forget(WRITE, FAILED);
+        self.poll_ready(WRITE)
+    }
+
+    /// [`Self::poll_more`] as a future.
+    pub async fn more(&self) -> io::Result<()> {
+        self.forget(READ, END);
+        self.readable().await
+    }
+
+    /// [`Self::poll_more_room`] as a future.
+    pub async fn more_room(&self) -> io::Result<()> {
+        self.forget(WRITE, FAILED);
+        self.writable().await
+    }
+
+    /// Forgets `bit`, unless after `last` there is nothing to wait for.
+    fn forget(&self, bit: u8, last: u8) {
+        self.with_ready(|ready| {
+            if *ready & last == 0 {
+                *ready &= !bit;
+            }
+        });
+    }
+
+    /// Waits until a read may bring something.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|_| self.poll_readable()).await
+    }
+
+    /// Waits until a write may be taken.
+    pub async fn writable(&self) -> io::Result<()> {
+        poll_fn(|_| self.poll_writable()).await
     }
 
     /// Forgets that there is something to read: the next wait is for bytes that are new.
     pub fn clear_readable(&self) {
-        self.clear(READABLE);
+        self.clear(READ);
     }
 
-    /// Notes what a read of up to `room` bytes brought.
-    fn after_read(&self, result: &io::Result<usize>, room: usize) {
-        match result {
-            // Zero is the end; a full buffer promises more.
-            Ok(bytes) if *bytes > 0 && *bytes < room && !self.is_rdhup() => self.clear(READABLE),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(READABLE),
-            _ => {}
+    fn deregister(&self) {
+        let slot = self.slot.replace(UNREGISTERED);
+        if slot != UNREGISTERED {
+            let _ = with_any(|reactor| {
+                let _ = reactor.epoll.remove(&self.fd);
+                reactor.sockets.borrow_mut().remove(slot)
+            });
         }
-    }
-
-    fn after_write(&self, result: &io::Result<usize>, offered: usize) {
-        match result {
-            Ok(bytes) if *bytes < offered => self.clear(WRITABLE),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(WRITABLE),
-            _ => {}
-        }
-    }
-
-    /// Reads what is there; `WouldBlock` without asking the kernel where nothing can be.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.state() & READABLE == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let result = os::socket::recv(&self.fd, buffer);
-        self.after_read(&result, buffer.len());
-        result
-    }
-
-    /// Writes what is taken; `WouldBlock` without asking the kernel where nothing can be.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        if self.state() & WRITABLE == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let result = os::socket::send(&self.fd, bytes);
-        self.after_write(&result, bytes.len());
-        result
-    }
-
-    fn poll(&self, bit: u32, mut attempt: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
-        loop {
-            match self.poll_ready(bit) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) => {}
-            }
-            match attempt() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(bit),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-
-    /// Reads what is there; 0 is the end of the stream.
-    pub fn poll_read(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll(READABLE, || {
-            let result = os::socket::recv(&self.fd, buffer);
-            self.after_read(&result, buffer.len());
-            result
-        })
-    }
-
-    /// Looks at what is there without taking it; what was seen stays readable.
-    pub fn poll_peek(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll(READABLE, || os::socket::peek(&self.fd, buffer))
-    }
-
-    /// Writes what is taken.
-    pub fn poll_write(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(WRITABLE, || {
-            let result = os::socket::send(&self.fd, bytes);
-            self.after_write(&result, bytes.len());
-            result
-        })
-    }
-
-    /// Takes bytes by another call than recv; `WouldBlock` from it must mean that none are there.
-    pub fn poll_read_with(
-        &self,
-        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        self.poll(READABLE, || attempt(self.fd.as_fd()))
-    }
-
-    /// Gives bytes by another call than send; `WouldBlock` from it must mean that there is no room.
-    pub fn poll_write_with(
-        &self,
-        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        self.poll(WRITABLE, || attempt(self.fd.as_fd()))
-    }
-
-    /// Reads what is there; 0 is the end of the stream.
-    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        std::future::poll_fn(|_| self.poll_read(buffer)).await
-    }
-
-    /// Writes everything.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let wrote = std::future::poll_fn(|_| self.poll_write(bytes)).await?;
-            bytes = bytes.get(wrote..).unwrap_or_default();
-        }
-        Ok(())
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        if self.shared {
+            return self.deregister();
+        }
         let slot = self.slot.get();
         if slot != UNREGISTERED {
             // Closing takes it out of epoll; an event that is on its way finds another generation.
@@ -336,3 +228,6 @@ impl Drop for Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,144 +1,9 @@
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 
-use os::SockAddr;
-
-use crate::{Listener, Runtime, Socket, Timer, now, sleep, spawn, timeout, wake_all, yield_now};
-
-fn run<T: 'static>(main: impl Future<Output = T> + 'static) -> T {
-    Runtime::new().unwrap().run(main)
-}
-
-fn listener() -> (Listener, SockAddr) {
-    let any = SockAddr::Inet("127.0.0.1:0".parse().unwrap());
-    let fd = os::socket::stream(&any).unwrap();
-    os::socket::bind(&fd, &any).unwrap();
-    os::socket::listen(&fd, 128).unwrap();
-    let at = os::socket::local_addr(&fd).unwrap();
-    (Listener::new(fd).unwrap(), at)
-}
-
-async fn accept(listener: &Listener) -> Socket {
-    std::future::poll_fn(|_| listener.poll_accept()).await.unwrap().0
-}
-
-async fn connect(to: &SockAddr) -> Socket {
-    Socket::connect(os::socket::stream(to).unwrap(), to).await.unwrap()
-}
-
-async fn echo(socket: Socket) {
-    let mut buffer = [0; 4096];
-    loop {
-        match socket.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(bytes) => socket.write_all(&buffer[..bytes]).await.unwrap(),
-        }
-    }
-}
-
-#[test]
-fn many_sessions_echo() {
-    run(async {
-        let (listener, at) = listener();
-        spawn(async move {
-            loop {
-                let socket = accept(&listener).await;
-                spawn(echo(socket));
-            }
-        });
-        let done = Rc::new(Cell::new(0));
-        for number in 0..200_u32 {
-            let (at, done) = (at.clone(), Rc::clone(&done));
-            spawn(async move {
-                let socket = connect(&at).await;
-                for round in 0..5_u32 {
-                    let said = (number * 1000 + round).to_be_bytes().repeat(500);
-                    socket.write_all(&said).await.unwrap();
-                    let mut heard = vec![0; said.len()];
-                    let mut filled = 0;
-                    while filled < heard.len() {
-                        filled += socket.read(&mut heard[filled..]).await.unwrap();
-                    }
-                    assert_eq!(heard, said);
-                }
-                done.set(done.get() + 1);
-            });
-        }
-        while done.get() < 200 {
-            sleep(1).await;
-        }
-    });
-}
-
-#[test]
-fn the_end_and_what_came_before_it() {
-    run(async {
-        let (listener, at) = listener();
-        let client = connect(&at).await;
-        let server = accept(&listener).await;
-        client.write_all(b"last words").await.unwrap();
-        client.shutdown_write().unwrap();
-        let mut buffer = [0; 64];
-        assert_eq!(server.read(&mut buffer).await.unwrap(), 10);
-        assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
-        server.write_all(b"answer").await.unwrap();
-        assert_eq!(client.read(&mut buffer).await.unwrap(), 6);
-    });
-}
-
-#[test]
-fn a_peek_takes_nothing_and_waits_for_more_when_told() {
-    run(async {
-        let (listener, at) = listener();
-        let client = connect(&at).await;
-        let server = accept(&listener).await;
-        client.write_all(b"ab").await.unwrap();
-        let mut buffer = [0; 8];
-        let peeked = std::future::poll_fn(|_| server.poll_peek(&mut buffer)).await.unwrap();
-        assert_eq!(peeked, 2);
-        server.clear_readable();
-        let more = timeout(30, std::future::poll_fn(|_| server.poll_readable())).await;
-        if more.is_ok() {
-            // The first registration may tell of the bytes that are known already, once.
-            server.clear_readable();
-            assert!(timeout(30, std::future::poll_fn(|_| server.poll_readable())).await.is_err());
-        }
-        client.write_all(b"c").await.unwrap();
-        std::future::poll_fn(|_| server.poll_readable()).await.unwrap();
-        assert_eq!(server.read(&mut buffer).await.unwrap(), 3);
-    });
-}
-
-#[test]
-fn a_refused_connection() {
-    run(async {
-        let (listener, at) = listener();
-        drop(listener);
-        let error = Socket::connect(os::socket::stream(&at).unwrap(), &at).await.unwrap_err();
-        assert_eq!(error.as_io().kind(), io::ErrorKind::ConnectionRefused);
-    });
-}
-
-#[test]
-fn datagrams_keep_their_boundaries() {
-    run(async {
-        let any = SockAddr::Inet("127.0.0.1:0".parse().unwrap());
-        let fd = os::socket::datagram(&any).unwrap();
-        os::socket::bind(&fd, &any).unwrap();
-        let SockAddr::Inet(at) = os::socket::local_addr(&fd).unwrap() else { panic!("not inet") };
-        let server = Socket::new(fd);
-        let client = Socket::udp_connected(at).unwrap();
-        let mut buffer = [0; 64];
-        for length in [3, 0, 5] {
-            assert_eq!(client.try_write(&buffer[..length]).unwrap(), length);
-        }
-        for length in [3, 0, 5] {
-            assert_eq!(server.read(&mut buffer).await.unwrap(), length);
-        }
-    });
-}
+use crate::loopback::{any, busy, pair, run};
+use crate::{Runtime, Socket, Timer, now, sleep, spawn, timeout, wake_all, wall, yield_now};
 
 #[test]
 fn timers_fire_in_order_and_not_early() {
@@ -218,10 +83,162 @@ fn waking_all_reaches_who_waits_for_nothing_else() {
 }
 
 #[test]
-fn what_a_session_costs_here() {
-    assert!(size_of::<crate::socket::Readiness>() <= 24);
-    assert!(size_of::<Socket>() <= 12);
+fn a_panic_in_a_job_of_another_thread_neither() {
+    let runtime = Runtime::new().unwrap();
+    let remote = runtime.remote();
+    let (tell, told) = std::sync::mpsc::channel();
+    remote.post(Box::new(|| panic!("meant to happen in this test")));
+    remote.post(Box::new(move || tell.send(()).unwrap()));
+    runtime.run(sleep(5));
+    told.try_recv().unwrap();
+}
+
+#[test]
+fn a_panic_while_dropping_what_is_left_neither() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("meant to happen in this test");
+        }
+    }
+    let dropped = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&dropped);
+    run(async move {
+        for _ in 0..2 {
+            let counted = Rc::clone(&counted);
+            spawn(async move {
+                let (_counted, _bomb) = (Counted(counted), Bomb);
+                std::future::pending::<()>().await;
+            });
+        }
+        yield_now().await;
+    });
+    assert_eq!(dropped.get(), 2);
+}
+
+struct Counted(Rc<Cell<u32>>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[test]
+fn who_yields_lets_sockets_have_their_turn() {
+    run(async {
+        let (a, b) = pair().await;
+        let heard = Rc::new(Cell::new(false));
+        let hearing = Rc::clone(&heard);
+        spawn(async move {
+            let mut buffer = [0; 8];
+            assert_eq!(b.read(&mut buffer).await.unwrap(), 2);
+            hearing.set(true);
+        });
+        yield_now().await;
+        a.write_all(b"hi").await.unwrap();
+        let before = now();
+        while !heard.get() && now() < before + 1000 {
+            yield_now().await;
+        }
+        assert!(heard.get());
+    });
+}
+
+#[test]
+fn tasks_that_wake_each_other_do_not_keep_the_loop() {
+    run(async {
+        let tasks: Rc<RefCell<Vec<crate::TaskId>>> = Rc::default();
+        for _ in 0..2 {
+            let others = Rc::clone(&tasks);
+            let task = spawn(std::future::poll_fn(move |_| {
+                let me = crate::current_task();
+                others.borrow().iter().filter(|task| **task != me).for_each(|task| crate::wake(*task));
+                Poll::Pending
+            }));
+            tasks.borrow_mut().push(task);
+        }
+        sleep(5).await;
+    });
+}
+
+#[test]
+fn an_end_of_many_tasks_leaves_no_stale_wake() {
+    run(async {
+        let first = spawn(async {});
+        yield_now().await;
+        let polls = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&polls);
+        let second = spawn(std::future::poll_fn(move |_| {
+            counted.set(counted.get() + 1);
+            Poll::Pending
+        }));
+        yield_now().await;
+        assert_eq!(second.0.index, first.0.index, "the number is used again");
+        crate::wake(first);
+        yield_now().await;
+        assert_eq!(polls.get(), 1);
+    });
+}
+
+#[test]
+fn jobs_that_come_together_all_run() {
+    let runtime = Runtime::new().unwrap();
+    let remote = runtime.remote();
+    let (tell, told) = std::sync::mpsc::channel();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (remote, tell) = (remote.clone(), tell.clone());
+            std::thread::spawn(move || {
+                for _ in 0..250 {
+                    let tell = tell.clone();
+                    remote.post(Box::new(move || tell.send(()).unwrap()));
+                }
+            })
+        })
+        .collect();
+    drop(tell);
+    let heard = runtime.run(async move {
+        let mut heard = 0;
+        while heard < 1000 {
+            heard += told.try_iter().count();
+            sleep(1).await;
+        }
+        heard
+    });
+    assert_eq!(heard, 1000);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn who_waits_costs_no_time() {
+    let spent = run(async {
+        let socket = Socket::new(os::socket::datagram(&any()).unwrap());
+        let before = busy();
+        assert!(timeout(100, socket.readable()).await.is_ok(), "a new socket may be tried at once");
+        assert!(timeout(100, socket.read(&mut [0; 8])).await.is_err());
+        busy() - before
+    });
+    assert!(spent < 50_000_000, "{spent} ns");
+}
+
+#[test]
+fn both_clocks_go_on() {
+    run(async {
+        let (before, wall_before) = (now(), wall());
+        assert_eq!(wall(), wall_before, "one reading per pass");
+        sleep(5).await;
+        assert!(now() >= before + 5);
+        assert!(wall() > wall_before);
+    });
+}
+
+#[test]
+fn a_task_costs_little() {
+    assert!(size_of::<super::Task>() <= 24);
+    assert!(size_of::<crate::slab::Key>() == 8);
     assert!(size_of::<Timer>() <= 4);
     assert!(size_of::<crate::wheel::Entry>() <= 56);
-    assert!(size_of::<super::Task>() <= 24);
 }

@@ -1,0 +1,66 @@
+//! What is known of a registered descriptor, and who waits for more. It translates epoll's bits,
+//! and asks the kernel nothing.
+
+use os::epoll;
+
+use crate::executor::TaskId;
+
+/// A read may bring something.
+pub(crate) const READ: u8 = 1;
+/// A write may be taken.
+pub(crate) const WRITE: u8 = 2;
+/// The peer has ended its direction, or the socket is done for. It stays.
+pub(super) const END: u8 = 4;
+/// An error waits, or both directions are over. It stays.
+pub(super) const FAILED: u8 = 8;
+
+/// A registered descriptor's state.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    pub(super) ready: u8,
+    wanted: u8,
+    task: Option<TaskId>,
+}
+
+impl Readiness {
+    pub(crate) fn new(ready: u8) -> Self {
+        Self { ready, wanted: 0, task: None }
+    }
+
+    /// Whether `bit` is there; where it is not, `task` is woken when it comes.
+    pub(crate) fn check(&mut self, bit: u8, task: TaskId) -> bool {
+        if self.ready & bit != 0 {
+            return true;
+        }
+        self.wanted |= bit;
+        self.task = Some(task);
+        false
+    }
+
+    pub(crate) fn clear(&mut self, bit: u8) {
+        self.ready &= !bit;
+    }
+
+    /// Takes in an event; who waited for it is returned.
+    pub(crate) fn happened(&mut self, bits: u32) -> Option<TaskId> {
+        let mut ready = 0;
+        if bits & epoll::READABLE != 0 {
+            ready |= READ;
+        }
+        if bits & epoll::WRITABLE != 0 {
+            ready |= WRITE;
+        }
+        if bits & epoll::RDHUP != 0 {
+            ready |= READ | END;
+        }
+        if bits & (epoll::HUP | epoll::ERROR) != 0 {
+            ready |= READ | WRITE | END | FAILED;
+        }
+        self.ready |= ready;
+        if self.wanted & ready == 0 {
+            return None;
+        }
+        self.wanted = 0;
+        self.task
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading and writing: as attempts that never wait (`try_…`, and std's traits for libraries that
+//! want those), as polls, and as futures.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::Poll;
+
+use super::readiness::{END, READ, WRITE};
+use super::{Kind, Socket};
+
+impl Socket {
+    /// Notes what a read of up to `room` bytes brought.
+    fn after_read(&self, result: &io::Result<usize>, room: usize) {
+        match result {
+            // Of a stream, zero is the end, and a full buffer promises more. A datagram fills what
+            // it fills and says nothing about the next one.
+            Ok(bytes) if self.kind != Kind::Datagram && *bytes > 0 && *bytes < room => self.with_ready(|ready| {
+                if *ready & END == 0 {
+                    *ready &= !READ;
+                }
+            }),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(READ),
+            _ => {}
+        }
+    }
+
+    fn after_write(&self, result: &io::Result<usize>, offered: usize) {
+        match result {
+            Ok(bytes) if *bytes < offered => self.clear(WRITE),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(WRITE),
+            _ => {}
+        }
+    }
+
+    fn attempt(&self, bit: u8, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        if self.with_ready(|ready| *ready & bit == 0) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        call()
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = os::socket::recv(&self.fd, buffer);
+        self.after_read(&result, buffer.len());
+        result
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let result = os::socket::send(&self.fd, bytes);
+        self.after_write(&result, bytes.len());
+        result
+    }
+
+    fn look(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = os::socket::peek(&self.fd, buffer);
+        // However little it is: it is still there to read.
+        self.after_read(&result, 0);
+        result
+    }
+
+    /// Reads what is there; `WouldBlock` without asking the kernel where nothing can be.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.attempt(READ, || self.receive(buffer))
+    }
+
+    /// Looks at what is there without taking it; what was seen stays readable.
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.attempt(READ, || self.look(buffer))
+    }
+
+    /// Writes what is taken; `WouldBlock` without asking the kernel where nothing can be.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(WRITE, || self.send(bytes))
+    }
+
+    /// The same with the bytes in several pieces.
+    pub fn try_writev(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.attempt(WRITE, || {
+            let result = os::socket::send_pieces(&self.fd, pieces);
+            self.after_write(&result, pieces.iter().map(|piece| piece.len()).sum());
+            result
+        })
+    }
+
+    fn poll(&self, bit: u8, mut call: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        loop {
+            match self.poll_ready(bit) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+            match call() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(bit),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    /// Reads what is there; 0 is the end of the stream.
+    pub fn poll_read(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll(READ, || self.receive(buffer))
+    }
+
+    /// Looks at what is there without taking it; what was seen stays readable.
+    pub fn poll_peek(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll(READ, || self.look(buffer))
+    }
+
+    /// Writes what is taken.
+    pub fn poll_write(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(WRITE, || self.send(bytes))
+    }
+
+    /// Takes bytes by another call than recv; `WouldBlock` from it must mean that none are there.
+    pub fn poll_read_with(&self, mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        self.poll(READ, || call(self.fd.as_fd()))
+    }
+
+    /// Gives bytes by another call than send; `WouldBlock` from it must mean that there is no room.
+    pub fn poll_write_with(
+        &self,
+        mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(WRITE, || call(self.fd.as_fd()))
+    }
+
+    /// Reads what is there; 0 is the end of the stream.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|_| self.poll_read(buffer)).await
+    }
+
+    /// Looks at what is there without taking it.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|_| self.poll_peek(buffer)).await
+    }
+
+    /// Writes what is taken.
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        poll_fn(|_| self.poll_write(bytes)).await
+    }
+
+    /// Writes everything.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let wrote = self.write(bytes).await?;
+            bytes = bytes.get(wrote..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+impl io::Read for &Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.try_read(buffer)
+    }
+}
+
+impl io::Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_writev(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
