@@ -14,7 +14,6 @@ use crate::family::{
     upstream,
 };
 use crate::load::Loader;
-use crate::value::did_you_mean;
 use crate::{Config, Content, Server, Settings, Stream};
 
 /// One `server { }` while it is read.
@@ -132,10 +131,8 @@ fn check_variables(loader: &mut Loader<'_>) -> Result<(), Diagnostic> {
         if let Some(span) = draft.mentions.first(&unknown.0) {
             told = told.span(span);
         }
-        return Err(match did_you_mean(unknown.0.as_bytes(), draft.variables.names()) {
-            Some(help) => told.help(help),
-            None => told,
-        });
+        let close = syntax::closest(&unknown.0, draft.variables.names());
+        return Err(told.did_you_mean(close.map(|name| format!("${name}")).as_deref()));
     }
     draft.hashes.check()
 }
