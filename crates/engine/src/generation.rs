@@ -162,7 +162,7 @@ impl Worker {
                         reactor::spawn(listen::accept(generation, at, listener));
                     }
                     Err(error) => {
-                        let text = format!("epoll_ctl() failed{}", session::fail::errno(&error));
+                        let text = format!("epoll_ctl() failed{}", errno(&error));
                         generation.plan.error_log.write(Level::Alert, None, text.as_bytes());
                     }
                 },

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -254,9 +254,4 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
         passes: 0,
     };
     reactor::spawn(session::serve(accepted, slot));
-}
-
-/// Keeps a descriptor alive for as long as it is borrowed.
-pub(crate) fn dup(socket: impl AsFd) -> io::Result<OwnedFd> {
-    socket.as_fd().try_clone_to_owned()
 }

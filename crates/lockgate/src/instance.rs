@@ -39,13 +39,16 @@ pub struct Refused;
 impl Instance {
     /// Reads the configuration and the certificates it names, telling what is wrong.
     pub fn check(&mut self, options: &Options, report: &Report) -> (Result<Checked, Refused>, syntax::Sources) {
-        let Loaded { config, warnings, sources } = config::load(options, &Machine);
+        let Loaded { config, warnings, sources, syntax_ok } = config::load(options, &Machine);
         for warning in &warnings {
             report.diagnostic(warning, &sources);
         }
         let config = match config {
             Ok(config) => config,
             Err(error) => {
+                if syntax_ok {
+                    report.syntax_is_ok();
+                }
                 report.diagnostic(&error, &sources);
                 return (Err(Refused), sources);
             }

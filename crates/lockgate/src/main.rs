@@ -43,6 +43,9 @@ fn main() -> ExitCode {
     }
     let options = paths::options(&args);
     let report = Report::new(startup_log(&options.error_log));
+    if args.test && !args.quiet {
+        report.testing(options.conf.display().to_string());
+    }
     let mut instance = Instance::default();
     let (checked, sources) = instance.check(&options, &report);
     let conf = options.conf.display();
@@ -59,9 +62,7 @@ fn main() -> ExitCode {
         };
     }
     let tested = checked.and_then(|checked| {
-        if !args.quiet {
-            say(&format!("nginx: the configuration file {conf} syntax is ok\n"));
-        }
+        report.syntax_is_ok();
         let pid = checked.pid().to_owned();
         instance.open(checked, &report)?;
         touch(&pid, &report)

@@ -1,6 +1,7 @@
 //! Telling what came of a configuration: nginx's lines on standard error and in the start-up
 //! log, and below them, for people at a terminal, where in the source it is and what may help.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 
 use engine::log::ErrorLogs;
@@ -10,12 +11,26 @@ use syntax::{Diagnostic, Level, Sources};
 #[derive(Debug)]
 pub struct Report {
     log: ErrorLogs,
+    /// The file that is tested, until its syntax was told to be right.
+    tested: RefCell<Option<String>>,
 }
 
 impl Report {
     /// Reports to standard error and to `log`, the error log of the command line.
     pub fn new(log: ErrorLogs) -> Self {
-        Self { log }
+        Self { log, tested: RefCell::default() }
+    }
+
+    /// Has [`Report::syntax_is_ok`] tell that of `conf`.
+    pub fn testing(&self, conf: String) {
+        self.tested.replace(Some(conf));
+    }
+
+    /// Tells, once, that the syntax of the tested file is right.
+    pub fn syntax_is_ok(&self) {
+        if let Some(conf) = self.tested.take() {
+            say(&format!("nginx: the configuration file {conf} syntax is ok\n"));
+        }
     }
 
     /// One line. Where the log is standard error itself, it is written there once, as a log line.
