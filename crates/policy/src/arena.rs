@@ -85,11 +85,6 @@ impl Slots {
         self.used += 1;
     }
 
-    /// Every place, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
-        self.slots.iter().copied().filter(|at| *at != EMPTY)
-    }
-
     /// How many places there are.
     pub(crate) fn len(&self) -> usize {
         self.used

@@ -30,6 +30,8 @@ macro_rules! builtins {
 /// How a built-in behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flags {
+    /// The same throughout a session, so that nothing is gained by remembering it.
+    Constant,
     /// Evaluated once per session.
     Cached,
     /// Evaluated anew for each text.
@@ -41,30 +43,30 @@ enum Flags {
 }
 
 builtins! {
-    BinaryRemoteAddr "binary_remote_addr" Cached "Client address, 4 or 16 raw bytes.";
-    RemoteAddr "remote_addr" Cached "Client address, after realip.";
-    RemotePort "remote_port" Cached "Client port.";
-    ServerAddr "server_addr" Cached "Local address of the connection.";
-    ServerPort "server_port" Cached "Local port of the connection.";
+    BinaryRemoteAddr "binary_remote_addr" Constant "Client address, 4 or 16 raw bytes.";
+    RemoteAddr "remote_addr" Constant "Client address, after realip.";
+    RemotePort "remote_port" Constant "Client port.";
+    ServerAddr "server_addr" Constant "Local address of the connection.";
+    ServerPort "server_port" Constant "Local port of the connection.";
     ServerName "server_name" Cached "First name of the server.";
     BytesReceived "bytes_received" Cached "Bytes from the client.";
     BytesSent "bytes_sent" Cached "Bytes to the client.";
-    Connection "connection" Cached "Serial number of the connection.";
+    Connection "connection" Constant "Serial number of the connection.";
     SessionTime "session_time" Fresh "Length of the session so far, seconds with milliseconds.";
     Status "status" Fresh "Status of the session: 200, 400, 403, 500, 502 or 503.";
-    Protocol "protocol" Cached "TCP or UDP.";
-    Hostname "hostname" Cached "Name of this machine.";
-    NginxVersion "nginx_version" Cached "Release of nginx whose behaviour this is.";
-    Pid "pid" Cached "Process number.";
+    Protocol "protocol" Constant "TCP or UDP.";
+    Hostname "hostname" Constant "Name of this machine.";
+    NginxVersion "nginx_version" Constant "Release of nginx whose behaviour this is.";
+    Pid "pid" Constant "Process number.";
     Msec "msec" Fresh "Unix time, seconds with milliseconds.";
     TimeIso8601 "time_iso8601" Fresh "Local time in ISO 8601.";
     TimeLocal "time_local" Fresh "Local time in the common log format.";
-    RealipRemoteAddr "realip_remote_addr" Cached "Peer address, whatever realip replaced it by.";
-    RealipRemotePort "realip_remote_port" Cached "Peer port, whatever realip replaced it by.";
-    ProxyProtocolAddr "proxy_protocol_addr" Cached "Source address of the PROXY header.";
-    ProxyProtocolPort "proxy_protocol_port" Cached "Source port of the PROXY header.";
-    ProxyProtocolServerAddr "proxy_protocol_server_addr" Cached "Destination address of the PROXY header.";
-    ProxyProtocolServerPort "proxy_protocol_server_port" Cached "Destination port of the PROXY header.";
+    RealipRemoteAddr "realip_remote_addr" Constant "Peer address, whatever realip replaced it by.";
+    RealipRemotePort "realip_remote_port" Constant "Peer port, whatever realip replaced it by.";
+    ProxyProtocolAddr "proxy_protocol_addr" Constant "Source address of the PROXY header.";
+    ProxyProtocolPort "proxy_protocol_port" Constant "Source port of the PROXY header.";
+    ProxyProtocolServerAddr "proxy_protocol_server_addr" Constant "Destination address of the PROXY header.";
+    ProxyProtocolServerPort "proxy_protocol_server_port" Constant "Destination port of the PROXY header.";
     ProxyProtocolTlv "proxy_protocol_tlv_" Prefix "A TLV of the PROXY header, by name or 0xHH.";
     LimitConnStatus "limit_conn_status" Fresh "Outcome of the limits: passed, rejected, or rejected in a dry run.";
     UpstreamAddr "upstream_addr" Fresh "Addresses of the peers tried.";
@@ -120,6 +122,16 @@ impl Builtin {
     /// Whether it is evaluated anew for each text.
     pub fn is_fresh(self) -> bool {
         self.flags() == Flags::Fresh
+    }
+
+    /// Whether it is the same throughout a session.
+    pub(crate) fn is_constant(self) -> bool {
+        self.flags() == Flags::Constant
+    }
+
+    /// Whether it is a prefix of names, each of which may also be defined by a configuration.
+    pub fn is_prefix(self) -> bool {
+        self.flags() == Flags::Prefix
     }
 
     /// Whether a configuration may define its own variable of this name.

@@ -1,91 +1,116 @@
 //! What a session remembers of its variables: values once evaluated, values set, and the
-//! captures of the last regular expression that matched.
+//! captures of the last regular expression that matched. How values come about stands in
+//! `variables`.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
 use crate::variables::VarId;
 
-/// A variable's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// There is none; texts show nothing, log lines a dash.
-    NotFound,
-    /// Bytes, perhaps none.
-    Found(Rc<[u8]>),
-}
-
-impl Value {
-    /// The bytes; nothing where there is no value.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::NotFound => &[],
-            Self::Found(bytes) => bytes,
-        }
-    }
-}
-
-/// A session's memory of variables; a pointer wide until something is remembered.
+/// A session's memory of variables; two words until something is remembered.
 #[derive(Debug, Default)]
 pub struct Cache(RefCell<Option<Box<Memory>>>);
 
 #[derive(Debug, Default)]
 struct Memory {
-    values: Vec<(VarId, Value)>,
-    captures: Vec<Option<Box<[u8]>>>,
-    depth: u32,
+    /// In the order of their variables.
+    values: Vec<Entry>,
+    captures: Option<Captures>,
+    depth: u8,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: VarId,
+    /// Whether it holds for one text only.
+    fresh: bool,
+    value: Kept,
+}
+
+/// A value as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// There is none.
+    NotFound,
+    /// A text of the configuration: its place in the definition of the variable.
+    Constant(u32),
+    /// Any other text.
+    Text(Box<[u8]>),
+}
+
+/// The text that a regular expression matched and where its groups lie in it.
+#[derive(Debug)]
+pub(crate) struct Captures {
+    pub(crate) text: Box<[u8]>,
+    /// The groups from 1 on.
+    pub(crate) groups: Box<[(usize, usize)]>,
 }
 
 /// Evaluations that may be nested in one another.
-const DEEPEST: u32 = 100;
+const DEEPEST: u8 = 100;
 
 impl Cache {
     fn with<T>(&self, use_it: impl FnOnce(&mut Memory) -> T) -> T {
         use_it(self.0.borrow_mut().get_or_insert_default())
     }
 
-    pub(crate) fn value(&self, id: VarId) -> Option<Value> {
+    /// Hands the value of a variable to `read`, if there is one in memory.
+    pub(crate) fn read<T>(&self, id: VarId, read: impl FnOnce(&Kept) -> T) -> Option<T> {
         let memory = self.0.borrow();
         let values = &memory.as_ref()?.values;
-        values.iter().find(|(known, _)| *known == id).map(|(_, value)| value.clone())
+        let at = values.binary_search_by_key(&id, |entry| entry.id).ok()?;
+        values.get(at).map(|entry| read(&entry.value))
     }
 
-    pub(crate) fn store(&self, id: VarId, value: Value) {
-        self.with(|memory| match memory.values.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, old)) => *old = value,
-            None => memory.values.push((id, value)),
+    /// Remembers a value, `fresh` only until the next [`Cache::forget_fresh`].
+    pub(crate) fn store(&self, id: VarId, fresh: bool, value: Kept) {
+        let entry = Entry { id, fresh, value };
+        self.with(|memory| match memory.values.binary_search_by_key(&id, |entry| entry.id) {
+            Ok(at) => {
+                if let Some(old) = memory.values.get_mut(at) {
+                    *old = entry;
+                }
+            }
+            Err(at) => memory.values.insert(at, entry),
         });
     }
 
-    pub(crate) fn forget(&self, id: VarId) {
-        if let Some(memory) = &mut *self.0.borrow_mut() {
-            memory.values.retain(|(known, _)| *known != id);
+    /// Forgets those of `ids` that hold for one text only.
+    pub(crate) fn forget_fresh(&self, ids: impl Iterator<Item = VarId>) {
+        let Some(memory) = &mut *self.0.borrow_mut() else { return };
+        if !memory.values.iter().any(|entry| entry.fresh) {
+            return;
+        }
+        for id in ids {
+            memory.values.retain(|entry| entry.id != id || !entry.fresh);
         }
     }
 
-    pub(crate) fn set_captures(&self, captures: Vec<Option<Box<[u8]>>>) {
-        self.with(|memory| memory.captures = captures);
+    /// Replaces the captures by those of an expression that just matched.
+    pub(crate) fn set_captures(&self, captures: Option<Captures>) {
+        if captures.is_some() || self.0.borrow().is_some() {
+            self.with(|memory| memory.captures = captures);
+        }
     }
 
     /// Appends a numbered capture; nothing where there is none.
     pub(crate) fn capture(&self, number: u8, out: &mut Vec<u8>) {
-        if let Some(memory) = &*self.0.borrow()
-            && let Some(Some(bytes)) = memory.captures.get(usize::from(number))
-        {
-            out.extend_from_slice(bytes);
+        if let Some(Captures { text, groups }) = self.0.borrow().as_ref().and_then(|memory| memory.captures.as_ref()) {
+            let group = usize::from(number).checked_sub(1).and_then(|at| groups.get(at));
+            out.extend_from_slice(group.and_then(|(start, end)| text.get(*start..*end)).unwrap_or_default());
         }
     }
 
-    /// Goes one evaluation deeper; false when that is too deep.
-    pub(crate) fn descend(&self) -> bool {
-        self.with(|memory| {
-            memory.depth += 1;
-            memory.depth <= DEEPEST
-        })
+    /// Whether no further evaluation may be nested in those under way.
+    pub(crate) fn is_deep(&self) -> bool {
+        self.0.borrow().as_ref().is_some_and(|memory| memory.depth >= DEEPEST)
     }
 
-    pub(crate) fn ascend(&self) {
+    /// Evaluates something that may in turn need variables.
+    pub(crate) fn nested<T>(&self, evaluate: impl FnOnce() -> T) -> T {
+        self.with(|memory| memory.depth += 1);
+        let value = evaluate();
         self.with(|memory| memory.depth -= 1);
+        value
     }
 }
 
@@ -96,5 +121,16 @@ mod tests {
     #[test]
     fn an_unused_one_is_small() {
         assert!(size_of::<Cache>() <= 16);
+        let cache = Cache::default();
+        cache.set_captures(None);
+        cache.capture(1, &mut Vec::new());
+        cache.forget_fresh(std::iter::empty());
+        assert!(cache.0.borrow().is_none(), "nothing to remember, nothing allocated");
+    }
+
+    #[test]
+    fn a_used_one_is_not_large() {
+        assert!(size_of::<Memory>() <= 72);
+        assert!(size_of::<Entry>() <= 32);
     }
 }

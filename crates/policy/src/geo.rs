@@ -119,8 +119,8 @@ impl Geo {
         self.volatile
     }
 
-    /// The value for a session.
-    pub fn evaluate(&self, scope: &Scope<'_>) -> &[u8] {
+    /// The place of the value for a session.
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> u32 {
         let ip = match &self.source {
             None => scope.values.client_ip(),
             Some(source) => {
@@ -129,18 +129,27 @@ impl Geo {
                 address::parse_ip(&text)
             }
         };
-        self.lookup(ip)
+        self.find(ip)
+    }
+
+    /// The value at a place.
+    pub(crate) fn constant(&self, place: u32) -> &[u8] {
+        self.values.get(place)
     }
 
     /// The value for an address. What has none (a unix client, text that is no address) counts as
     /// 255.255.255.255; IPv4 within IPv6 as IPv4.
     pub fn lookup(&self, ip: Option<IpAddr>) -> &[u8] {
+        self.constant(self.find(ip))
+    }
+
+    fn find(&self, ip: Option<IpAddr>) -> u32 {
         let none = Ipv4Addr::BROADCAST;
-        let value = match (ip.map_or(none.into(), address::unmapped), &self.v6) {
+        let found = match (ip.map_or(none.into(), address::unmapped), &self.v6) {
             (IpAddr::V4(ip), _) => self.v4.find(ip.to_bits()),
             (IpAddr::V6(ip), Some(v6)) => v6.find(ip.to_bits()),
             (IpAddr::V6(_), None) => self.v4.find(none.to_bits()),
         };
-        value.map(|at| self.values.get(at)).unwrap_or_default()
+        found.unwrap_or(u32::MAX)
     }
 }

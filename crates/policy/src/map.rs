@@ -1,30 +1,52 @@
 //! `map`: from a text to a value, by exact name, wildcard or regular expression. Made for a
-//! million names: their bytes lie in one arena, and looking one up touches a place or two.
+//! million names: see `names` for how they are kept; equal values are kept once.
 
-mod names;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::arena::{Arena, Interner};
+use crate::names::{Names, Packed, Refused, Table};
 use crate::regex::{Regex, RegexError};
 use crate::template::{Captures, Template, TemplateError};
 use crate::variables::{Scope, Variables};
-use crate::wildcard::{Pattern, Wildcards};
-use names::Names;
-
-/// Which value of a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ValueId(u32);
 
 /// A finished map.
 #[derive(Debug)]
 pub struct Map {
-    names: Names,
-    wildcards: Wildcards<ValueId>,
-    regexes: Vec<(Regex, ValueId)>,
+    names: Box<Names<Packed>>,
+    regexes: Box<[(Regex, ValueId)]>,
     default: Option<ValueId>,
     hostnames: bool,
-    values: Vec<Template>,
+    texts: Arena,
+    templates: Box<[Template]>,
+}
+
+/// Which value of a map: twice the place of a text, or twice the number of a template plus one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ValueId(u32);
+
+/// A value of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Text(u32),
+    Template(usize),
+}
+
+impl ValueId {
+    fn text(place: u32) -> Option<Self> {
+        place.checked_mul(2).map(Self)
+    }
+
+    fn template(number: usize) -> Option<Self> {
+        u32::try_from(number).ok()?.checked_mul(2).map(|double| Self(double + 1))
+    }
+
+    fn value(self) -> Value {
+        if self.0.is_multiple_of(2) { Value::Text(self.0 / 2) } else { Value::Template(self.0 as usize / 2) }
+    }
 }
 
 /// Why an entry is refused, in the reference's words.
@@ -42,6 +64,8 @@ pub enum MapError {
     Regex(RegexError),
     /// A value that is no template.
     Value(TemplateError),
+    /// Gigabytes of names or of values.
+    TooLarge,
 }
 
 impl fmt::Display for MapError {
@@ -53,46 +77,41 @@ impl fmt::Display for MapError {
             Self::BadName(name) => write!(f, "invalid hostname or wildcard \"{name}\""),
             Self::Regex(error) => error.fmt(f),
             Self::Value(error) => error.fmt(f),
+            Self::TooLarge => f.write_str("the map is too large"),
         }
     }
 }
 
-/// A map while its entries are read.
-#[derive(Debug)]
-pub struct MapBuilder {
-    map: Map,
-    volatile: bool,
-    interned: HashMap<Box<[u8]>, ValueId>,
-}
+impl std::error::Error for MapError {}
 
-impl Default for MapBuilder {
-    fn default() -> Self {
-        Self::new()
-    }
+/// A map while its entries are read.
+#[derive(Debug, Default)]
+pub struct MapBuilder {
+    names: Names<Table>,
+    regexes: Vec<(Regex, ValueId)>,
+    default: Option<ValueId>,
+    hostnames: bool,
+    volatile: bool,
+    texts: Interner,
+    templates: Vec<Template>,
+    /// Templates by what is written.
+    known: HashMap<Box<[u8]>, ValueId>,
 }
 
 impl MapBuilder {
     /// A map without entries.
     pub fn new() -> Self {
-        let map = Map {
-            names: Names::default(),
-            wildcards: Wildcards::default(),
-            regexes: Vec::new(),
-            default: None,
-            hostnames: false,
-            values: Vec::new(),
-        };
-        Self { map, volatile: false, interned: HashMap::new() }
+        Self::default()
     }
 
     /// Takes the words of one entry. `include` is the caller's affair.
     pub fn entry(&mut self, words: &[&[u8]], variables: &mut Variables) -> Result<(), MapError> {
         let (source, value) = match words {
-            [word] if *word == b"hostnames" => {
-                self.map.hostnames = true;
+            [b"hostnames"] => {
+                self.hostnames = true;
                 return Ok(());
             }
-            [word] if *word == b"volatile" => {
+            [b"volatile"] => {
                 self.volatile = true;
                 return Ok(());
             }
@@ -100,53 +119,52 @@ impl MapBuilder {
             _ => return Err(MapError::WordCount),
         };
         let value = self.value(value, variables)?;
-        if source == b"default" {
-            if self.map.default.replace(value).is_some() {
-                return Err(MapError::DuplicateDefault);
+        match source {
+            b"default" if self.default.is_some() => Err(MapError::DuplicateDefault),
+            b"default" => {
+                self.default = Some(value);
+                Ok(())
             }
-            return Ok(());
+            [b'~', b'*', pattern @ ..] => self.regex(pattern, true, value, variables),
+            [b'~', pattern @ ..] => self.regex(pattern, false, value, variables),
+            // A backslash makes a plain name of what would have a meaning.
+            [b'\\', name @ ..] | name => self.name(name, value),
         }
-        if let Some(pattern) = source.strip_prefix(b"~") {
-            let (pattern, caseless) = match pattern.strip_prefix(b"*") {
-                Some(pattern) => (pattern, true),
-                None => (pattern, false),
-            };
-            let regex = Regex::new(pattern, caseless, variables).map_err(MapError::Regex)?;
-            self.map.regexes.push((regex, value));
-            return Ok(());
-        }
-        // A backslash before a word of our own makes it a plain name.
-        self.name(source.strip_prefix(b"\\").unwrap_or(source), value)
     }
 
-    fn name(&mut self, source: &[u8], value: ValueId) -> Result<(), MapError> {
-        let written = || String::from_utf8_lossy(source).into_owned();
-        let name = source.to_ascii_lowercase();
-        let fresh = if self.map.hostnames {
-            match Pattern::parse(&name).ok_or_else(|| MapError::BadName(written()))? {
-                Pattern::Exact(name) => self.map.names.insert(&name, value.0),
-                Pattern::Leading(rest) => self.map.wildcards.add_leading(&rest, value),
-                Pattern::Trailing(rest) => self.map.wildcards.add_trailing(&rest, value),
-                Pattern::Dot(rest) => {
-                    let exact = self.map.names.insert(&rest, value.0);
-                    self.map.wildcards.add_leading(&rest, value) && exact
-                }
-            }
-        } else {
-            self.map.names.insert(&name, value.0)
-        };
-        if fresh { Ok(()) } else { Err(MapError::Conflict(written())) }
+    fn regex(
+        &mut self,
+        pattern: &[u8],
+        caseless: bool,
+        value: ValueId,
+        variables: &mut Variables,
+    ) -> Result<(), MapError> {
+        let regex = Regex::new(pattern, caseless, variables).map_err(MapError::Regex)?;
+        self.regexes.push((regex, value));
+        Ok(())
+    }
+
+    fn name(&mut self, name: &[u8], value: ValueId) -> Result<(), MapError> {
+        let added = if self.hostnames { self.names.add_host(name, value.0) } else { self.names.add(name, value.0) };
+        added.map_err(|refused| match refused {
+            Refused::Malformed => MapError::BadName(String::from_utf8_lossy(name).into_owned()),
+            Refused::Taken => MapError::Conflict(String::from_utf8_lossy(name).to_ascii_lowercase()),
+            Refused::Full => MapError::TooLarge,
+        })
     }
 
     /// The value with this text; equal texts share one.
     fn value(&mut self, text: &[u8], variables: &mut Variables) -> Result<ValueId, MapError> {
-        if let Some(known) = self.interned.get(text) {
+        if !text.contains(&b'$') {
+            return self.texts.intern(text).and_then(ValueId::text).ok_or(MapError::TooLarge);
+        }
+        if let Some(known) = self.known.get(text) {
             return Ok(*known);
         }
         let template = Template::parse(text, variables, Captures::Allowed).map_err(MapError::Value)?;
-        let id = ValueId(self.map.values.len() as u32);
-        self.map.values.push(template);
-        self.interned.insert(text.into(), id);
+        let id = ValueId::template(self.templates.len()).ok_or(MapError::TooLarge)?;
+        self.templates.push(template);
+        self.known.insert(text.into(), id);
         Ok(id)
     }
 
@@ -156,37 +174,47 @@ impl MapBuilder {
     }
 
     /// The map, ready for look-ups.
-    pub fn finish(mut self) -> Map {
-        self.map.names.shrink();
-        self.map.values.shrink_to_fit();
-        self.map
+    pub fn finish(self) -> Map {
+        Map {
+            names: Box::new(self.names.pack()),
+            regexes: self.regexes.into(),
+            default: self.default,
+            hostnames: self.hostnames,
+            texts: self.texts.finish(),
+            templates: self.templates.into(),
+        }
     }
 }
 
 impl Map {
-    /// Appends the value for `text`; nothing where no entry matches and there is no default.
-    pub fn lookup(&self, text: &[u8], scope: &Scope<'_>, out: &mut Vec<u8>) {
-        if let Some(value) = self.find(text, scope).and_then(|id| self.values.get(id.0 as usize)) {
-            value.render(scope, out);
+    /// Looks up what `source` says in a session: gives the place of the value, or appends it to
+    /// `out` where it varies. Otherwise `out` may have grown by anything.
+    pub(crate) fn evaluate(&self, source: &Template, scope: &Scope<'_>, out: &mut Vec<u8>) -> Option<u32> {
+        let start = out.len();
+        source.render(scope, out);
+        let found = self.find(out.get(start..).unwrap_or_default(), scope);
+        match found.map(ValueId::value) {
+            // Past every text: an empty one.
+            None => Some(u32::MAX),
+            Some(Value::Text(place)) => Some(place),
+            Some(Value::Template(number)) => {
+                out.truncate(start);
+                if let Some(template) = self.templates.get(number) {
+                    template.render(scope, out);
+                }
+                None
+            }
         }
     }
 
+    /// The value at a place.
+    pub(crate) fn constant(&self, place: u32) -> &[u8] {
+        self.texts.get(place)
+    }
+
     fn find(&self, text: &[u8], scope: &Scope<'_>) -> Option<ValueId> {
-        let mut name = text.to_ascii_lowercase();
-        if self.hostnames && name.last() == Some(&b'.') {
-            name.pop();
-        }
-        if let Some(value) = self.names.find(&name) {
-            return Some(ValueId(value));
-        }
-        if let Some(value) = self.wildcards.find(&name) {
-            return Some(value);
-        }
-        if !text.is_empty()
-            && let Some((_, value)) = self.regexes.iter().find(|(regex, _)| regex.matches(text, scope))
-        {
-            return Some(*value);
-        }
-        self.default
+        let text = if self.hostnames { text.strip_suffix(b".").unwrap_or(text) } else { text };
+        let matching = || self.regexes.iter().find(|(regex, _)| regex.matches(text, scope)).map(|(_, value)| *value);
+        self.names.find(text).map(ValueId).or_else(|| if text.is_empty() { None } else { matching() }).or(self.default)
     }
 }

@@ -1,18 +1,21 @@
 //! Name-based servers: which server answers to a name, by exact name, wildcard, or regular
 //! expression, in this order. Every look-up goes through [`normalise`].
 
-use std::collections::HashMap;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
+use crate::names::{Names, Refused, Table};
 use crate::regex::{Regex, RegexError};
 use crate::variables::{Scope, Variables};
-use crate::wildcard::{Pattern, Wildcards};
 
 /// The names of the servers on one address.
 #[derive(Debug)]
 pub struct ServerNames<T> {
-    exact: HashMap<Box<[u8]>, T>,
-    wildcards: Wildcards<T>,
+    /// With numbers of `servers`.
+    names: Names<Table>,
+    servers: Vec<T>,
     regexes: Vec<(Regex, T)>,
 }
 
@@ -36,6 +39,8 @@ pub enum NameError {
     Wildcard(String),
     /// A regular expression that cannot be used.
     Regex(RegexError),
+    /// Gigabytes of names.
+    TooMany,
 }
 
 impl fmt::Display for NameError {
@@ -45,26 +50,26 @@ impl fmt::Display for NameError {
             Self::EmptyRegex(name) => write!(f, "empty regex in server name \"{name}\""),
             Self::Wildcard(name) => write!(f, "invalid server name or wildcard \"{name}\""),
             Self::Regex(error) => error.fmt(f),
+            Self::TooMany => f.write_str("there are too many server names"),
         }
     }
 }
+
+impl std::error::Error for NameError {}
 
 impl Name {
     /// Checks a word of `server_name`; true tells that it has suspicious symbols.
     pub fn parse(word: &[u8]) -> Result<(Self, bool), NameError> {
         let text = || String::from_utf8_lossy(word).into_owned();
-        if let Some(regex) = word.strip_prefix(b"~") {
-            if regex.is_empty() {
-                return Err(NameError::EmptyRegex(text()));
-            }
-            return Ok((Self::Regex(regex.into()), false));
-        }
-        let starred = word.first() == Some(&b'*') && word.get(1) != Some(&b'.');
-        if starred || (word.first() == Some(&b'.') && word.len() < 2) {
-            return Err(NameError::Invalid(text()));
-        }
         let suspicious = word.contains(&b'/');
-        Ok((Self::Plain(word.to_ascii_lowercase().into()), suspicious))
+        match word {
+            b"~" => Err(NameError::EmptyRegex(text())),
+            [b'~', pattern @ ..] => Ok((Self::Regex(pattern.into()), suspicious)),
+            b"." | b"*." => Err(NameError::Invalid(text())),
+            [b'*', second, ..] if *second != b'.' => Err(NameError::Invalid(text())),
+            b"*" => Err(NameError::Invalid(text())),
+            _ => Ok((Self::Plain(word.to_ascii_lowercase().into()), suspicious)),
+        }
     }
 
     /// What `$server_name` says of it when it is the first.
@@ -76,41 +81,36 @@ impl Name {
     }
 }
 
-impl<T: Copy> Default for ServerNames<T> {
+impl<T> Default for ServerNames<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), wildcards: Wildcards::default(), regexes: Vec::new() }
+        Self { names: Names::default(), servers: Vec::new(), regexes: Vec::new() }
     }
 }
 
 impl<T: Copy> ServerNames<T> {
-    /// Adds a name of a server; false where another server has it already.
+    /// Adds a name of a server; false where another server has it already. A capital in a regular
+    /// expression makes it one in which case does not count.
     pub fn add(&mut self, name: &Name, server: T, variables: &mut Variables) -> Result<bool, NameError> {
-        let name = match name {
+        match name {
             Name::Regex(pattern) => {
                 let caseless = pattern.iter().any(u8::is_ascii_uppercase);
                 let regex = Regex::new(pattern, caseless, variables).map_err(NameError::Regex)?;
                 self.regexes.push((regex, server));
-                return Ok(true);
+                Ok(true)
             }
-            Name::Plain(name) => name,
-        };
-        let parsed = Pattern::parse(name);
-        let pattern = parsed.ok_or_else(|| NameError::Wildcard(String::from_utf8_lossy(name).into_owned()))?;
-        Ok(match pattern {
-            Pattern::Exact(name) => self.add_exact(&name, server),
-            Pattern::Leading(rest) => self.wildcards.add_leading(&rest, server),
-            Pattern::Trailing(rest) => self.wildcards.add_trailing(&rest, server),
-            Pattern::Dot(rest) => {
-                let exact = self.add_exact(&rest, server);
-                self.wildcards.add_leading(&rest, server) && exact
+            Name::Plain(name) => {
+                let number = u32::try_from(self.servers.len()).map_err(|_| NameError::TooMany)?;
+                match self.names.add_host(name, number) {
+                    Ok(()) => {
+                        self.servers.push(server);
+                        Ok(true)
+                    }
+                    Err(Refused::Taken) => Ok(false),
+                    Err(Refused::Malformed) => Err(NameError::Wildcard(String::from_utf8_lossy(name).into_owned())),
+                    Err(Refused::Full) => Err(NameError::TooMany),
+                }
             }
-        })
-    }
-
-    fn add_exact(&mut self, name: &[u8], server: T) -> bool {
-        let fresh = !self.exact.contains_key(name);
-        self.exact.entry(name.into()).or_insert(server);
-        fresh
+        }
     }
 
     /// Whether a match leaves captures behind.
@@ -130,122 +130,34 @@ impl<T: Copy> ServerNames<T> {
 
     fn find_by(&self, host: &[u8], matches: impl Fn(&Regex, &[u8]) -> bool) -> Option<T> {
         let name = normalise(host)?;
-        if let Some(server) = self.exact.get(&*name) {
-            return Some(*server);
-        }
-        if let Some(server) = self.wildcards.find(&name) {
-            return Some(server);
-        }
-        self.regexes.iter().find(|(regex, _)| matches(regex, &name)).map(|(_, server)| *server)
+        let named = self.names.find(&name).and_then(|number| self.servers.get(number as usize));
+        let matching = || self.regexes.iter().find(|(regex, _)| matches(regex, &name)).map(|(_, server)| server);
+        named.or_else(matching).copied()
     }
 }
 
 /// A host name as look-ups want it: lower case, without port and trailing dot; `None` for what no
-/// server can be called.
+/// server can be called. Nothing else changes names before they are looked up.
 pub fn normalise(host: &[u8]) -> Option<Vec<u8>> {
-    let mut name = Vec::with_capacity(host.len());
-    let mut bracket = false;
-    let mut port = false;
-    for (at, &byte) in host.iter().enumerate() {
-        if port {
-            if !byte.is_ascii_digit() {
-                return None;
-            }
-            continue;
-        }
-        match byte {
-            b'.' if name.last() == Some(&b'.') => return None,
-            b'[' if at == 0 => bracket = true,
-            b']' if bracket => bracket = false,
-            b':' if bracket => {}
-            b':' => {
-                port = true;
-                continue;
-            }
-            b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'.'
-            | b'_'
-            | b'~'
-            | b'!'
-            | b'$'
-            | b'&'
-            | b'\''
-            | b'('
-            | b')'
-            | b'*'
-            | b'+'
-            | b','
-            | b';'
-            | b'='
-            | b'%' => {}
-            _ => return None,
-        }
-        name.push(byte.to_ascii_lowercase());
+    let literal = host.first() == Some(&b'[');
+    let end = if literal {
+        host.iter().position(|byte| *byte == b']')? + 1
+    } else {
+        host.iter().position(|byte| *byte == b':').unwrap_or(host.len())
+    };
+    let (name, port) = host.split_at_checked(end)?;
+    if !matches!(port, [] | [b':', ..]) || !port.iter().skip(1).all(u8::is_ascii_digit) {
+        return None;
     }
-    if name.last() == Some(&b'.') {
-        name.pop();
+    let inside = if literal { name.get(1..name.len() - 1)? } else { name };
+    let allowed = |byte: &u8| match byte {
+        b':' => literal,
+        b'%' => !literal,
+        _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte),
+    };
+    if !inside.iter().all(allowed) || inside.windows(2).any(|pair| pair == b"..") {
+        return None;
     }
-    (!bracket && !name.is_empty()).then_some(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(words: &[&str]) -> ServerNames<usize> {
-        let (mut names, mut variables) = (ServerNames::default(), Variables::new());
-        for (number, word) in words.iter().enumerate() {
-            let (name, _) = Name::parse(word.as_bytes()).unwrap();
-            assert!(names.add(&name, number, &mut variables).unwrap(), "{word}");
-        }
-        names
-    }
-
-    #[test]
-    fn exact_then_wildcards_then_expressions() {
-        let names = names(&["a.com", "*.a.com", "*.b.a.com", "mail.*", "~^x\\d+$", "~^y(?<id>.)"]);
-        for (host, server) in [
-            ("a.com", Some(0)),
-            ("A.COM.", Some(0)),
-            ("a.com:443", Some(0)),
-            ("w.a.com", Some(1)),
-            ("w.b.a.com", Some(2)),
-            ("mail.de", Some(3)),
-            ("x12", Some(4)),
-            ("yz", Some(5)),
-            ("z", None),
-            ("a..com", None),
-            ("a com", None),
-            ("", None),
-        ] {
-            assert_eq!(names.peek(host.as_bytes()), server, "{host}");
-        }
-        assert!(names.has_captures());
-    }
-
-    #[test]
-    fn refusals() {
-        let refused = |word: &str| Name::parse(word.as_bytes()).unwrap_err().to_string();
-        assert_eq!(refused("*"), "server name \"*\" is invalid");
-        assert_eq!(refused("."), "server name \".\" is invalid");
-        assert_eq!(refused("*a.com"), "server name \"*a.com\" is invalid");
-        assert_eq!(refused("~"), "empty regex in server name \"~\"");
-        assert!(Name::parse(b"a/b").unwrap().1);
-        let (name, _) = Name::parse(b"a.*.b").unwrap();
-        let error = ServerNames::default().add(&name, 1, &mut Variables::new()).unwrap_err();
-        assert_eq!(error.to_string(), "invalid server name or wildcard \"a.*.b\"");
-    }
-
-    #[test]
-    fn every_byte_string_is_normal_or_refused() {
-        for byte in 0..=255 {
-            let _ = normalise(&[b'a', byte, b'b']);
-        }
-        assert_eq!(normalise(b"[::1]:80").unwrap(), b"[::1]");
-        assert_eq!(normalise(b"a\0b"), None);
-        assert_eq!(normalise(b"../etc/passwd"), None);
-    }
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    (!name.is_empty()).then(|| name.to_ascii_lowercase())
 }

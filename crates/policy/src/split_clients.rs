@@ -41,16 +41,21 @@ impl SplitClients {
         Self { source, parts: parts.collect() }
     }
 
-    /// The value for a session; empty for what no part has.
-    pub fn evaluate(&self, scope: &Scope<'_>) -> &[u8] {
+    /// The place of the value for a session.
+    pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> u32 {
         let mut text = Vec::new();
         self.source.render(scope, &mut text);
         self.choose(murmur2(&text))
     }
 
-    fn choose(&self, hash: u32) -> &[u8] {
-        let part = self.parts.iter().find(|(below, _)| u64::from(hash) < *below);
-        part.map(|(_, value)| &**value).unwrap_or_default()
+    /// The value at a place; empty for what no part has.
+    pub(crate) fn constant(&self, place: u32) -> &[u8] {
+        self.parts.get(place as usize).map(|(_, value)| &**value).unwrap_or_default()
+    }
+
+    fn choose(&self, hash: u32) -> u32 {
+        let part = self.parts.iter().position(|(below, _)| u64::from(hash) < *below);
+        part.map_or(u32::MAX, |at| at as u32)
     }
 }
 
@@ -84,6 +89,10 @@ mod tests {
         SplitClients::new(Template::text(b""), parts)
     }
 
+    fn value(split: &SplitClients, hash: u32) -> &[u8] {
+        split.constant(split.choose(hash))
+    }
+
     #[test]
     fn hashes_as_published() {
         // From an independent implementation of MurmurHash2.
@@ -97,7 +106,7 @@ mod tests {
         let split = split(&[1000, 50, 3333], false);
         let tenth = 429_496_729;
         let (second, third) = (tenth + 21_474_836, tenth + 21_474_836 + 1_431_512_599);
-        for (hash, value) in [
+        for (hash, expected) in [
             (0, "a"),
             (tenth - 1, "a"),
             (tenth, "b"),
@@ -107,16 +116,16 @@ mod tests {
             (third, ""),
             (u32::MAX, ""),
         ] {
-            assert_eq!(split.choose(hash), value.as_bytes(), "{hash}");
+            assert_eq!(value(&split, hash), expected.as_bytes(), "{hash}");
         }
     }
 
     #[test]
     fn nobody_is_left_out_of_the_whole_nor_of_the_rest() {
-        assert_eq!(split(&[3333, 3333, 3334], false).choose(u32::MAX), b"c");
-        assert_eq!(split(&[3333, 3333, 3333], false).choose(u32::MAX), b"");
-        assert_eq!(split(&[3333], true).choose(u32::MAX), b"*");
-        assert_eq!(split(&[], true).choose(0), b"*");
+        assert_eq!(value(&split(&[3333, 3333, 3334], false), u32::MAX), b"c");
+        assert_eq!(value(&split(&[3333, 3333, 3333], false), u32::MAX), b"");
+        assert_eq!(value(&split(&[3333], true), u32::MAX), b"*");
+        assert_eq!(value(&split(&[], true), 0), b"*");
     }
 
     proptest! {
@@ -131,7 +140,7 @@ mod tests {
             });
             let name: Vec<u8> = chosen.map(|at| b'a' + at as u8).into_iter().collect();
             let split = split(&shares, false);
-            prop_assert_eq!(split.choose(hash), &name[..]);
+            prop_assert_eq!(value(&split, hash), &name[..]);
         }
     }
 }

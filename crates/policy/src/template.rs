@@ -1,8 +1,13 @@
 //! Text with variables in it, parsed once and rendered for each session.
 
+mod escape;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
-use crate::cache::Value;
+pub use escape::Escape;
+
 use crate::variables::{Scope, VarId, Variables};
 
 /// Text with variables ("complex value").
@@ -14,7 +19,11 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(Box<[u8]>),
-    Variable(VarId),
+    Variable {
+        id: VarId,
+        /// Whether it is elsewhere in the template too.
+        again: bool,
+    },
     Capture(u8),
 }
 
@@ -27,17 +36,6 @@ pub enum Captures {
     Plain,
 }
 
-/// How values are escaped in log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Escape {
-    /// `\xHH` for quotes, backslashes and what is not printable; a dash for no value.
-    Default,
-    /// For JSON strings.
-    Json,
-    /// As it is.
-    None,
-}
-
 /// Why text is no template, in the reference's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateError {
@@ -45,6 +43,8 @@ pub enum TemplateError {
     Unclosed(String),
     /// A dollar sign that names nothing.
     NoName,
+    /// The same in a `log_format`: the text from there on.
+    InvalidParameter(String),
 }
 
 impl fmt::Display for TemplateError {
@@ -52,6 +52,7 @@ impl fmt::Display for TemplateError {
         match self {
             Self::Unclosed(name) => write!(f, "the closing bracket in \"{name}\" variable is missing"),
             Self::NoName => f.write_str("invalid variable name"),
+            Self::InvalidParameter(rest) => write!(f, "invalid parameter \"{rest}\""),
         }
     }
 }
@@ -61,40 +62,42 @@ impl std::error::Error for TemplateError {}
 impl Template {
     /// Reads text; variables in it are referenced in `variables`.
     pub fn parse(text: &[u8], variables: &mut Variables, captures: Captures) -> Result<Self, TemplateError> {
+        Self::parse_words([text], variables, captures)
+    }
+
+    /// Reads several texts that are one after the other in the result. Nothing that begins in one
+    /// goes on in the next.
+    pub fn parse_words<'a>(
+        words: impl IntoIterator<Item = &'a [u8]>,
+        variables: &mut Variables,
+        captures: Captures,
+    ) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut literal = Vec::new();
-        let mut rest = text;
-        while let Some((&byte, after)) = rest.split_first() {
-            if byte != b'$' {
-                literal.push(byte);
+        for word in words {
+            let mut rest = word;
+            while !rest.is_empty() {
+                let dollar = rest.iter().position(|byte| *byte == b'$').unwrap_or(rest.len());
+                let (plain, from_dollar) = rest.split_at(dollar);
+                literal.extend_from_slice(plain);
+                let Some((mention, after)) = mention(from_dollar, captures)? else { break };
+                if !literal.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut literal).into()));
+                }
+                parts.push(match mention {
+                    Mention::Name(name) => Part::Variable { id: variables.reference(name), again: false },
+                    Mention::Capture(number) => {
+                        variables.mention_captures();
+                        Part::Capture(number)
+                    }
+                });
                 rest = after;
-                continue;
             }
-            if let (Captures::Allowed, Some(digit @ b'1'..=b'9')) = (captures, after.first()) {
-                flush(&mut literal, &mut parts);
-                parts.push(Part::Capture(digit - b'0'));
-                rest = after.get(1..).unwrap_or_default();
-                continue;
-            }
-            let (braced, name) = match after.strip_prefix(b"{") {
-                Some(name) => (true, name),
-                None => (false, after),
-            };
-            let end = name.iter().position(|byte| !is_name(*byte)).unwrap_or(name.len());
-            let (name, mut tail) = name.split_at(end);
-            if braced {
-                tail = tail
-                    .strip_prefix(b"}")
-                    .ok_or_else(|| TemplateError::Unclosed(String::from_utf8_lossy(name).into_owned()))?;
-            }
-            if name.is_empty() {
-                return Err(TemplateError::NoName);
-            }
-            flush(&mut literal, &mut parts);
-            parts.push(Part::Variable(variables.reference(name)));
-            rest = tail;
         }
-        flush(&mut literal, &mut parts);
+        if !literal.is_empty() {
+            parts.push(Part::Text(literal.into()));
+        }
+        mark_repeated(&mut parts);
         Ok(Self { parts: parts.into() })
     }
 
@@ -120,46 +123,76 @@ impl Template {
 
     /// Appends it with the values of a session; what has no value adds nothing.
     pub fn render(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
-        self.refresh(scope);
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Variable(id) => out.extend_from_slice(scope.value(*id).bytes()),
-                Part::Capture(number) => scope.cache.capture(*number, out),
-            }
-        }
+        self.render_each(scope, out, |_, _| {}, None);
     }
 
     /// Appends it as a log line, values escaped.
     pub fn render_log(&self, scope: &Scope<'_>, escape: Escape, out: &mut Vec<u8>) {
-        self.refresh(scope);
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text),
-                Part::Variable(id) => match scope.value(*id) {
-                    Value::NotFound if escape == Escape::Default => out.push(b'-'),
-                    value => escape.write(value.bytes(), out),
-                },
-                Part::Capture(number) => scope.cache.capture(*number, out),
-            }
-        }
+        let missing = (escape == Escape::Default).then_some(b'-');
+        self.render_each(scope, out, |out, start| escape.apply(out, start), missing);
     }
 
-    /// Forgets values that are to be evaluated anew for each text, once for the whole text.
-    fn refresh(&self, scope: &Scope<'_>) {
+    /// `finish` sees each value where it begins in `out`; `missing` stands for those that there are
+    /// none of.
+    fn render_each(
+        &self,
+        scope: &Scope<'_>,
+        out: &mut Vec<u8>,
+        finish: impl Fn(&mut Vec<u8>, usize),
+        missing: Option<u8>,
+    ) {
+        // What is to be evaluated anew is so once for the whole text.
+        scope.cache.forget_fresh(self.parts.iter().filter_map(|part| match part {
+            Part::Variable { id, .. } => Some(*id),
+            Part::Text(_) | Part::Capture(_) => None,
+        }));
         for part in &self.parts {
-            if let Part::Variable(id) = part
-                && scope.variables.is_fresh(*id)
-            {
-                scope.cache.forget(*id);
+            let start = out.len();
+            match part {
+                Part::Text(text) => out.extend_from_slice(text),
+                Part::Capture(number) => {
+                    scope.cache.capture(*number, out);
+                    finish(out, start);
+                }
+                Part::Variable { id, again } => {
+                    if scope.append(*id, *again, out) {
+                        finish(out, start);
+                    } else {
+                        out.extend(missing);
+                    }
+                }
             }
         }
     }
 }
 
-fn flush(literal: &mut Vec<u8>, parts: &mut Vec<Part>) {
-    if !literal.is_empty() {
-        parts.push(Part::Text(std::mem::take(literal).into()));
+/// What follows a dollar sign.
+enum Mention<'a> {
+    Name(&'a [u8]),
+    Capture(u8),
+}
+
+/// Reads what the dollar sign at the start of `text` mentions, and what follows; `None` where
+/// there is no text.
+fn mention(text: &[u8], captures: Captures) -> Result<Option<(Mention<'_>, &[u8])>, TemplateError> {
+    let Some((_, after)) = text.split_first() else { return Ok(None) };
+    if let (Captures::Allowed, Some((digit @ b'1'..=b'9', rest))) = (captures, after.split_first()) {
+        return Ok(Some((Mention::Capture(digit - b'0'), rest)));
+    }
+    let (braced, name) = match after.strip_prefix(b"{") {
+        Some(name) => (!name.is_empty(), name),
+        None => (false, after),
+    };
+    let end = name.iter().position(|byte| !is_name(*byte)).unwrap_or(name.len());
+    let (name, mut rest) = name.split_at(end);
+    if braced {
+        let unclosed = || TemplateError::Unclosed(String::from_utf8_lossy(name).into_owned());
+        rest = rest.strip_prefix(b"}").ok_or_else(unclosed)?;
+    }
+    match (name, captures) {
+        ([], Captures::Allowed) => Err(TemplateError::NoName),
+        ([], Captures::Plain) => Err(TemplateError::InvalidParameter(String::from_utf8_lossy(text).into_owned())),
+        _ => Ok(Some((Mention::Name(name), rest))),
     }
 }
 
@@ -167,28 +200,17 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-impl Escape {
-    fn write(self, value: &[u8], out: &mut Vec<u8>) {
-        const HEX: &[u8; 16] = b"0123456789ABCDEF";
-        let hex = |byte: u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-        for &byte in value {
-            match (self, byte) {
-                (Self::Default, b'"' | b'\\' | 0..=0x1f | 0x7f..) => {
-                    out.extend_from_slice(b"\\x");
-                    out.extend_from_slice(&hex(byte));
-                }
-                (Self::Json, b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
-                (Self::Json, b'\n') => out.extend_from_slice(b"\\n"),
-                (Self::Json, b'\r') => out.extend_from_slice(b"\\r"),
-                (Self::Json, b'\t') => out.extend_from_slice(b"\\t"),
-                (Self::Json, 8) => out.extend_from_slice(b"\\b"),
-                (Self::Json, 12) => out.extend_from_slice(b"\\f"),
-                (Self::Json, 0..=0x1f) => {
-                    out.extend_from_slice(b"\\u00");
-                    out.extend_from_slice(&hex(byte));
-                }
-                (Self::Default | Self::Json | Self::None, _) => out.push(byte),
-            }
+fn mark_repeated(parts: &mut [Part]) {
+    let ids: Vec<VarId> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Variable { id, .. } => Some(*id),
+            Part::Text(_) | Part::Capture(_) => None,
+        })
+        .collect();
+    for part in parts {
+        if let Part::Variable { id, again } = part {
+            *again = ids.iter().filter(|other| *other == id).count() > 1;
         }
     }
 }

@@ -1,17 +1,20 @@
-//! The registry of variables while a configuration loads, and their evaluation while it runs:
-//! lazily, once per session unless said otherwise.
+//! The registry of variables: it grows while a configuration loads, where names may be mentioned
+//! before they are defined, and is shared by all threads then. `scope` evaluates them.
+
+mod scope;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use crate::builtin::Builtin;
-use crate::cache::{Cache, Value};
 use crate::geo::Geo;
 use crate::map::Map;
 use crate::split_clients::SplitClients;
 use crate::template::Template;
+pub use scope::{Scope, Value};
 
 /// Which variable of a [`Variables`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,8 +22,8 @@ pub struct VarId(u32);
 
 /// Where values come from: a session, as evaluation sees it.
 pub trait Values {
-    /// Appends the value of a built-in; `suffix` is what follows a prefix variable's prefix.
-    /// False where it has no value.
+    /// Appends the value of a built-in; `suffix` is what follows a prefix variable's prefix, in
+    /// lower case. False where it has no value; `out` is then put back as it was.
     fn builtin(&self, which: Builtin, suffix: &str, out: &mut Vec<u8>) -> bool;
     /// The client's IP address, for `geo` without a variable.
     fn client_ip(&self) -> Option<IpAddr>;
@@ -62,6 +65,10 @@ enum Kind {
 struct Variable {
     name: Box<str>,
     kind: Kind,
+    /// Whether a `map` or `geo` of this name, be it one that another replaced, was `volatile`.
+    volatile: bool,
+    /// Whether some text mentions it. What does not need not be stored.
+    mentioned: bool,
 }
 
 /// Every variable of a configuration.
@@ -69,6 +76,8 @@ struct Variable {
 pub struct Variables {
     list: Vec<Variable>,
     by_name: HashMap<Box<str>, VarId>,
+    /// Whether some text mentions a numbered capture.
+    captures: bool,
 }
 
 /// A built-in variable cannot be defined: `the duplicate "name" variable`.
@@ -99,6 +108,14 @@ impl Variables {
 
     /// The variable of this name, without its dollar sign; it may be defined later.
     pub fn reference(&mut self, name: &[u8]) -> VarId {
+        let id = self.named(name);
+        if let Some(variable) = self.list.get_mut(id.0 as usize) {
+            variable.mentioned = true;
+        }
+        id
+    }
+
+    fn named(&mut self, name: &[u8]) -> VarId {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         if let Some(id) = self.by_name.get(name.as_str()) {
             return *id;
@@ -108,26 +125,26 @@ impl Variables {
             None => Kind::Unknown,
         };
         let id = VarId(self.list.len() as u32);
-        self.list.push(Variable { name: name.as_str().into(), kind });
+        self.list.push(Variable { name: name.as_str().into(), kind, volatile: false, mentioned: false });
         self.by_name.insert(name.into(), id);
         id
     }
 
-    /// Defines a variable. The last `map`, `geo` or `split_clients` of a name holds; `set` and
-    /// captures leave such a one in place, since they store values of their own.
+    /// Defines a variable. The last definition of a name holds, but `set` leaves others in place,
+    /// since it stores a value of its own; and what once was volatile stays so.
     pub fn define(&mut self, name: &[u8], definition: Definition) -> Result<VarId, Duplicate> {
-        let id = self.reference(name);
+        let id = self.named(name);
         let Some(variable) = self.list.get_mut(id.0 as usize) else { return Ok(id) };
-        match &variable.kind {
-            Kind::Builtin(builtin, _) if !builtin.is_redefinable() => Err(Duplicate(variable.name.to_string())),
-            Kind::Builtin(..) | Kind::Defined(_) if matches!(definition, Definition::Set | Definition::Capture) => {
-                Ok(id)
+        match (&variable.kind, &definition) {
+            (Kind::Builtin(builtin, _), _) if !builtin.is_redefinable() && !builtin.is_prefix() => {
+                return Err(Duplicate(String::from_utf8_lossy(name).into_owned()));
             }
-            _ => {
-                variable.kind = Kind::Defined(Box::new(definition));
-                Ok(id)
-            }
+            (Kind::Builtin(..) | Kind::Defined(_), Definition::Set) => return Ok(id),
+            _ => {}
         }
+        variable.volatile |= definition.is_volatile();
+        variable.kind = Kind::Defined(Box::new(definition));
+        Ok(id)
     }
 
     /// Whether every variable mentioned is defined; the first that is not.
@@ -144,92 +161,49 @@ impl Variables {
         Builtin::ALL.iter().map(|builtin| builtin.name()).chain(defined.map(|variable| &*variable.name))
     }
 
-    /// Whether the configuration mentions a built-in variable anywhere.
-    pub fn mentions(&self, builtin: Builtin) -> bool {
-        self.list.iter().any(|variable| matches!(variable.kind, Kind::Builtin(one, _) if one == builtin))
-    }
-
     fn variable(&self, id: VarId) -> Option<&Variable> {
         self.list.get(id.0 as usize)
     }
 
-    /// Whether it is evaluated anew for each text.
-    pub(crate) fn is_fresh(&self, id: VarId) -> bool {
-        match self.variable(id).map(|variable| &variable.kind) {
-            Some(Kind::Builtin(builtin, _)) => builtin.is_fresh(),
-            Some(Kind::Defined(definition)) => match &**definition {
-                Definition::Map { volatile, .. } => *volatile,
-                Definition::Geo(geo) => geo.is_volatile(),
-                Definition::SplitClients(_) | Definition::Set | Definition::Capture => false,
-            },
-            _ => false,
+    /// Some text mentions a numbered capture.
+    pub(crate) fn mention_captures(&mut self) {
+        self.captures = true;
+    }
+
+    /// Whether any text does.
+    pub(crate) fn mentions_captures(&self) -> bool {
+        self.captures
+    }
+
+    /// Whether any text mentions this variable.
+    pub(crate) fn is_mentioned(&self, id: VarId) -> bool {
+        self.variable(id).is_some_and(|variable| variable.mentioned)
+    }
+
+    /// Whether the configuration mentions a built-in variable anywhere.
+    pub fn mentions(&self, builtin: Builtin) -> bool {
+        self.list
+            .iter()
+            .any(|variable| variable.mentioned && matches!(variable.kind, Kind::Builtin(one, _) if one == builtin))
+    }
+}
+
+impl Definition {
+    fn is_volatile(&self) -> bool {
+        match self {
+            Self::Map { volatile, .. } => *volatile,
+            Self::Geo(geo) => geo.is_volatile(),
+            Self::SplitClients(_) | Self::Set | Self::Capture => false,
+        }
+    }
+
+    /// The text that [`Kept::Constant`] stands for.
+    fn constant(&self, place: u32) -> &[u8] {
+        match self {
+            Self::Map { map, .. } => map.constant(place),
+            Self::Geo(geo) => geo.constant(place),
+            Self::SplitClients(split) => split.constant(place),
+            Self::Set | Self::Capture => &[],
         }
     }
 }
-
-/// A session's view of the variables.
-#[derive(Clone, Copy)]
-pub struct Scope<'a> {
-    /// What they are.
-    pub variables: &'a Variables,
-    /// Where values come from.
-    pub values: &'a dyn Values,
-    /// Where values are kept.
-    pub cache: &'a Cache,
-}
-
-impl Scope<'_> {
-    /// The value of a variable.
-    pub fn value(&self, id: VarId) -> Value {
-        if let Some(known) = self.cache.value(id) {
-            return known;
-        }
-        let Some(variable) = self.variables.variable(id) else { return Value::NotFound };
-        let value = if self.cache.descend() {
-            self.evaluate(variable)
-        } else {
-            self.values.complain(&format!("cycle while evaluating variable \"{}\"", variable.name));
-            Value::NotFound
-        };
-        self.cache.ascend();
-        self.cache.store(id, value.clone());
-        value
-    }
-
-    fn evaluate(&self, variable: &Variable) -> Value {
-        let mut out = Vec::new();
-        match &variable.kind {
-            Kind::Unknown => return Value::NotFound,
-            Kind::Builtin(builtin, suffix) => {
-                if !self.values.builtin(*builtin, suffix, &mut out) {
-                    return Value::NotFound;
-                }
-            }
-            Kind::Defined(definition) => match &**definition {
-                Definition::Map { source, map, .. } => {
-                    let mut text = Vec::new();
-                    source.render(self, &mut text);
-                    map.lookup(&text, self, &mut out);
-                }
-                Definition::Geo(geo) => out.extend_from_slice(geo.evaluate(self)),
-                Definition::SplitClients(split) => out.extend_from_slice(split.evaluate(self)),
-                Definition::Set | Definition::Capture => {}
-            },
-        }
-        Value::Found(Rc::from(out))
-    }
-
-    /// Stores a value for the rest of the session.
-    pub fn set(&self, id: VarId, value: Vec<u8>) {
-        self.cache.store(id, Value::Found(Rc::from(value)));
-    }
-}
-
-impl fmt::Debug for Scope<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("cache", self.cache).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,20 @@
 use std::cell::{Cell, RefCell};
+use std::net::Ipv4Addr;
 
 use super::*;
+use crate::cache::Cache;
+use crate::geo::GeoBuilder;
 use crate::map::MapBuilder;
-use crate::template::{Captures, Escape, TemplateError};
+use crate::split_clients::Part;
+use crate::template::Captures;
 
 /// A session that counts how often it was asked.
 #[derive(Default)]
-struct World {
-    asked: Cell<u32>,
-    said: RefCell<Vec<String>>,
+pub(crate) struct World {
+    pub(crate) asked: Cell<u32>,
+    pub(crate) said: RefCell<Vec<String>>,
+    /// `$ssl_preread_server_name`.
+    pub(crate) name: RefCell<Vec<u8>>,
 }
 
 impl Values for World {
@@ -18,15 +24,18 @@ impl Values for World {
             Builtin::RemoteAddr => out.extend_from_slice(b"1.2.3.4"),
             Builtin::Status | Builtin::BytesSent => out.extend_from_slice(self.asked.get().to_string().as_bytes()),
             Builtin::ProxyProtocolTlv => out.extend_from_slice(suffix.as_bytes()),
-            Builtin::ServerName => {}
-            Builtin::SslPrereadServerName => out.extend_from_slice(b"Host7.Example.COM"),
-            _ => return false,
+            Builtin::ServerName | Builtin::Protocol => {}
+            Builtin::SslPrereadServerName => out.extend_from_slice(&self.name.borrow()),
+            _ => {
+                out.extend_from_slice(b"rubbish");
+                return false;
+            }
         }
         true
     }
 
     fn client_ip(&self) -> Option<IpAddr> {
-        None
+        Some(Ipv4Addr::new(1, 2, 3, 4).into())
     }
 
     fn complain(&self, text: &str) {
@@ -34,22 +43,31 @@ impl Values for World {
     }
 }
 
-fn render(variables: &mut Variables, texts: &[&str]) -> Vec<String> {
+/// The texts as one session renders them, one after the other.
+pub(crate) fn render(variables: &mut Variables, texts: &[&str]) -> Vec<String> {
     let (world, cache) = (World::default(), Cache::default());
-    let templates: Vec<_> =
-        texts.iter().map(|text| Template::parse(text.as_bytes(), variables, Captures::Allowed).unwrap()).collect();
-    let scope = Scope { variables, values: &world, cache: &cache };
-    templates
-        .iter()
-        .map(|template| {
-            let mut out = Vec::new();
-            template.render(&scope, &mut out);
-            String::from_utf8(out).unwrap()
-        })
-        .collect()
+    render_in(&world, &cache, variables, texts)
 }
 
-fn define_map(variables: &mut Variables, name: &str, source: &str, entries: &[&[&str]]) {
+pub(crate) fn render_in(world: &World, cache: &Cache, variables: &mut Variables, texts: &[&str]) -> Vec<String> {
+    let templates: Vec<_> =
+        texts.iter().map(|text| Template::parse(text.as_bytes(), variables, Captures::Allowed).unwrap()).collect();
+    let scope = Scope { variables, values: world, cache };
+    let rendered = templates.iter().map(|template| {
+        let mut out = Vec::new();
+        template.render(&scope, &mut out);
+        String::from_utf8(out).unwrap()
+    });
+    rendered.collect()
+}
+
+/// A variable that is mentioned or defined.
+pub(crate) fn id(variables: &Variables, name: &str) -> VarId {
+    variables.by_name[name]
+}
+
+/// Defines a map from what is written in its block.
+pub(crate) fn define_map(variables: &mut Variables, name: &str, source: &str, entries: &[&[&str]]) -> VarId {
     let mut builder = MapBuilder::new();
     for words in entries {
         let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
@@ -57,69 +75,140 @@ fn define_map(variables: &mut Variables, name: &str, source: &str, entries: &[&[
     }
     let source = Template::parse(source.as_bytes(), variables, Captures::Allowed).unwrap();
     let volatile = builder.is_volatile();
-    variables.define(name.as_bytes(), Definition::Map { source, map: builder.finish(), volatile }).unwrap();
-}
-
-#[test]
-fn names_braces_and_prefixes() {
-    let mut variables = Variables::new();
-    assert_eq!(
-        render(&mut variables, &["<$remote_addr>${REMOTE_ADDR}x", "$proxy_protocol_tlv_alpn", "$pid|$1"]),
-        ["<1.2.3.4>1.2.3.4x", "alpn", "|"]
-    );
+    variables.define(name.as_bytes(), Definition::Map { source, map: builder.finish(), volatile }).unwrap()
 }
 
 #[test]
 fn counters_freeze_unless_they_are_fresh() {
     let mut variables = Variables::new();
-    let texts = render(&mut variables, &["$bytes_sent", "$bytes_sent", "$status $status", "$status"]);
+    let texts = render(&mut variables, &["$bytes_sent", "$bytes_sent", "$status $status", "$status", "$status"]);
     assert_eq!(texts[0], texts[1]);
     let (first, second) = texts[2].split_once(' ').unwrap();
     assert_eq!(first, second, "once per text");
     assert_ne!(first, texts[3], "anew for the next");
+    assert_ne!(texts[3], texts[4]);
 }
 
 #[test]
-fn a_map_with_everything() {
+fn maps_freeze_unless_they_are_volatile() {
     let mut variables = Variables::new();
-    define_map(
-        &mut variables,
-        "target",
-        "$ssl_preread_server_name",
-        &[&["hostnames"], &["default", "none"], &["*.example.com", "wild $remote_addr"], &["~^x(.)$", "cap $1"]],
-    );
-    define_map(&mut variables, "exact", "$ssl_preread_server_name", &[&["host7.example.com", "$target!"]]);
-    define_map(&mut variables, "caught", "x$remote_addr", &[&["~^x(?<front>\\d)\\.(.)", "$front-$2"]]);
+    define_map(&mut variables, "kept", "x", &[&["default", "$status"]]);
+    define_map(&mut variables, "fresh", "x", &[&["volatile"], &["default", "$status"]]);
     assert_eq!(
-        render(&mut variables, &["$target", "$exact", "$caught", "$front $1"]),
-        ["wild 1.2.3.4", "wild 1.2.3.4!", "1-2", "1 1"]
+        render(&mut variables, &["$kept $fresh $kept $fresh", "$kept $fresh", "$fresh $kept"]),
+        ["1 2 1 2", "1 3", "4 1"]
     );
+}
+
+#[test]
+fn what_once_was_volatile_stays_so() {
+    let mut variables = Variables::new();
+    define_map(&mut variables, "m", "x", &[&["volatile"], &["default", "a"]]);
+    define_map(&mut variables, "m", "x", &[&["default", "b$status"]]);
+    assert_eq!(render(&mut variables, &["$m$m", "$m"]), ["b1b1", "b2"]);
+}
+
+#[test]
+fn not_found_is_remembered_too() {
+    let (world, cache, mut variables) = (World::default(), Cache::default(), Variables::new());
+    let texts = ["<$ssl_cipher>", "$ssl_cipher$ssl_cipher"];
+    assert_eq!(render_in(&world, &cache, &mut variables, &texts), ["<>", ""]);
+    assert_eq!(world.asked.get(), 1);
+    let scope = Scope { variables: &variables, values: &world, cache: &cache };
+    assert_eq!(scope.value(id(&variables, "ssl_cipher")), Value::NotFound);
+}
+
+#[test]
+fn what_cannot_change_is_not_kept() {
+    let (world, cache, mut variables) = (World::default(), Cache::default(), Variables::new());
+    assert_eq!(render_in(&world, &cache, &mut variables, &["$remote_addr $protocol $pid $status"]), ["1.2.3.4   4"]);
+    assert_eq!(format!("{cache:?}"), format!("{:?}", Cache::default()));
+}
+
+#[test]
+fn geo_and_split_clients() {
+    let mut variables = Variables::new();
+    let mut geo = GeoBuilder::default();
+    geo.insert(crate::address::Network::parse(b"1.2.0.0/16").unwrap().0, b"near");
+    geo.default_networks(b"far");
+    variables.define(b"client", Definition::Geo(geo.build())).unwrap();
+    let source = Template::parse(b"$named", &mut variables, Captures::Allowed).unwrap();
+    let mut geo = GeoBuilder::of(source);
+    geo.insert(crate::address::Network::parse(b"::1").unwrap().0, b"local");
+    variables.define(b"where", Definition::Geo(geo.build())).unwrap();
+    define_map(&mut variables, "named", "x", &[&["default", "::1"]]);
+    let source = Template::parse(b"$remote_addr", &mut variables, Captures::Allowed).unwrap();
+    let parts = vec![Part::Hundredths(1, b"few"[..].into()), Part::Rest(b"most"[..].into())];
+    variables.define(b"split", Definition::SplitClients(SplitClients::new(source, parts))).unwrap();
+    let texts = render(&mut variables, &["$client $where $split", "$split$where$client"]);
+    assert_eq!(texts, ["near local most", "mostlocalnear"]);
+}
+
+#[test]
+fn set_values_hold_whatever_defines_the_variable() {
+    let mut variables = Variables::new();
+    define_map(&mut variables, "m", "x", &[&["default", "mapped"]]);
+    define_map(&mut variables, "v", "x", &[&["volatile"], &["default", "v$status"]]);
+    let names = ["m", "v", "plain", "ssl_cipher", "proxy_protocol_tlv_x"];
+    let ids = names.map(|name| variables.define(name.as_bytes(), Definition::Set).unwrap());
+    let text = "$m $v $plain $ssl_cipher $proxy_protocol_tlv_x";
+    let (world, cache) = (World::default(), Cache::default());
+    assert_eq!(render_in(&world, &cache, &mut variables, &[text]), ["mapped v1   x"], "until they are set");
+    let scope = Scope { variables: &variables, values: &world, cache: &cache };
+    for (number, id) in ids.into_iter().enumerate() {
+        scope.set(id, format!("set{number}").into_bytes());
+    }
+    assert_eq!(render_in(&world, &cache, &mut variables, &[text, "$v"]), ["set0 set1 set2 set3 set4", "set1"]);
+}
+
+#[test]
+fn unset_is_empty_and_uncaptured_is_not_found() {
+    let mut variables = Variables::new();
+    define_map(&mut variables, "m", "x", &[&["~(?<part>y)", "1"]]);
+    variables.define(b"none", Definition::Set).unwrap();
+    variables.reference(b"none");
+    variables.reference(b"part");
+    let (world, cache) = (World::default(), Cache::default());
+    let scope = Scope { variables: &variables, values: &world, cache: &cache };
+    assert_eq!(scope.value(id(&variables, "none")), Value::Found(Vec::new()));
+    assert_eq!(scope.value(id(&variables, "part")), Value::NotFound);
+}
+
+#[test]
+fn the_last_definition_holds() {
+    let mut variables = Variables::new();
+    for value in ["one", "two"] {
+        define_map(&mut variables, "m", "x", &[&["default", value]]);
+        define_map(&mut variables, "SSL_Cipher", "x", &[&["default", value]]);
+        define_map(&mut variables, "proxy_protocol_tlv_x", "x", &[&["default", value]]);
+    }
+    variables.define(b"m", Definition::Set).unwrap();
+    define_map(&mut variables, "captured", "x", &[&["default", "mapped"]]);
+    define_map(&mut variables, "by", "xy", &[&["~(?<captured>y)", "1"]]);
+    let text = "$m $ssl_cipher $proxy_protocol_tlv_x $proxy_protocol_tlv_y <$captured> $by <$captured>";
+    assert_eq!(render(&mut variables, &[text]), ["two two two y <> 1 <y>"]);
 }
 
 #[test]
 fn refusals_in_the_reference_s_words() {
     let mut variables = Variables::new();
-    assert_eq!(
-        variables.define(b"remote_addr", Definition::Set).unwrap_err().to_string(),
-        "the duplicate \"remote_addr\" variable"
-    );
-    variables.define(b"ssl_protocol", Definition::Set).unwrap();
-    variables.reference(b"nope");
-    assert_eq!(variables.check().unwrap_err().to_string(), "unknown \"nope\" variable");
-    let mut builder = MapBuilder::new();
-    let mut entry = |words: &[&[u8]]| builder.entry(words, &mut variables).map_err(|error| error.to_string());
-    entry(&[b"A", b"1"]).unwrap();
-    assert_eq!(entry(&[b"a", b"2"]).unwrap_err(), "conflicting parameter \"a\"");
-    assert_eq!(entry(&[b"a"]).unwrap_err(), "invalid number of the map parameters");
-    entry(&[b"default", b"1"]).unwrap();
-    assert_eq!(entry(&[b"default", b"1"]).unwrap_err(), "duplicate default map parameter");
-    entry(&[b"\\default", b"1"]).unwrap();
-    entry(&[b"hostnames"]).unwrap();
-    assert_eq!(entry(&[b"*.a.*", b"1"]).unwrap_err(), "invalid hostname or wildcard \"*.a.*\"");
-    assert!(entry(&[b"~a(", b"1"]).unwrap_err().starts_with("pcre2_compile() failed: missing closing parenthesis"));
-    let parse = |text: &str| Template::parse(text.as_bytes(), &mut Variables::new(), Captures::Allowed);
-    assert_eq!(parse("a${foo").unwrap_err(), TemplateError::Unclosed("foo".to_owned()));
-    assert_eq!(parse("a$").unwrap_err(), TemplateError::NoName);
+    for definition in [Definition::Set, Definition::Capture] {
+        let refused = variables.define(b"Remote_Addr", definition).unwrap_err();
+        assert_eq!(refused.to_string(), "the duplicate \"Remote_Addr\" variable");
+    }
+    for name in ["ssl_protocol", "ssl_preread_x", "proxy_protocol_tlv_", "mine"] {
+        variables.define(name.as_bytes(), Definition::Set).unwrap();
+    }
+    assert!(variables.define(b"ssl_preread_protocol", Definition::Set).is_err());
+    assert_eq!(variables.check(), Ok(()));
+    variables.reference(b"Later");
+    variables.reference(b"never");
+    assert_eq!(variables.check().unwrap_err().to_string(), "unknown \"later\" variable");
+    variables.define(b"later", Definition::Set).unwrap();
+    assert_eq!(variables.check(), Err(Unknown("never".to_owned())));
+    let names: Vec<_> = variables.names().collect();
+    assert!(["remote_addr", "mine", "later", "ssl_preread_x"].iter().all(|name| names.contains(name)));
+    assert!(!names.contains(&"never"));
 }
 
 #[test]
@@ -127,64 +216,29 @@ fn circles_end() {
     let mut variables = Variables::new();
     define_map(&mut variables, "a", "$b", &[&["default", "$b"]]);
     define_map(&mut variables, "b", "$a", &[&["default", "$a"]]);
-    let template = Template::parse(b"<$a>", &mut variables, Captures::Allowed).unwrap();
     let (world, cache) = (World::default(), Cache::default());
-    let mut out = Vec::new();
-    template.render(&Scope { variables: &variables, values: &world, cache: &cache }, &mut out);
-    assert_eq!(out, b"<>");
-    assert!(world.said.borrow().iter().any(|line| line.starts_with("cycle while evaluating variable")));
+    assert_eq!(render_in(&world, &cache, &mut variables, &["<$a>", "<$a>"]), ["<>", "<>"]);
+    let said = world.said.borrow();
+    assert!(!said.is_empty() && said.iter().all(|line| line == "cycle while evaluating variable \"a\""), "{said:?}");
 }
 
 #[test]
-fn set_values_override() {
-    let mut variables = Variables::new();
-    define_map(&mut variables, "m", "$remote_addr", &[&["default", "mapped"]]);
-    let id = variables.define(b"m", Definition::Set).unwrap();
-    let template = Template::parse(b"$m", &mut variables, Captures::Allowed).unwrap();
-    let (world, cache) = (World::default(), Cache::default());
-    let scope = Scope { variables: &variables, values: &world, cache: &cache };
-    let rendered = || {
-        let mut out = Vec::new();
-        template.render(&scope, &mut out);
-        out
-    };
-    assert_eq!(rendered(), b"mapped");
-    scope.set(id, b"set".to_vec());
-    assert_eq!(rendered(), b"set");
-}
-
-#[test]
-fn log_lines_escape_values() {
-    let log = |text: &str, escape| {
+fn a_hundred_maps_deep_and_no_deeper() {
+    for (depth, value) in [(98, "bottom 1.2.3.4 4 end"), (99, "bottom 1.2.3.4 4 end"), (100, "bottom   end")] {
         let mut variables = Variables::new();
-        let template = Template::parse(text.as_bytes(), &mut variables, Captures::Plain).unwrap();
-        let (world, cache) = (World::default(), Cache::default());
-        let scope = Scope { variables: &variables, values: &world, cache: &cache };
-        let id = template_id(&variables);
-        if let Some(id) = id {
-            scope.set(id, b"a\"\\\n\x1f\x7f\xff".to_vec());
+        define_map(&mut variables, "m1", "x", &[&["default", "bottom $remote_addr $status end"]]);
+        for level in 2..=depth {
+            define_map(&mut variables, &format!("m{level}"), "x", &[&["default", &format!("$m{}", level - 1)]]);
         }
-        let mut out = Vec::new();
-        template.render_log(&scope, escape, &mut out);
-        out
-    };
-    assert_eq!(log("\"$odd\"", Escape::Default), b"\"a\\x22\\x5C\\x0A\\x1F\\x7F\\xFF\"");
-    assert_eq!(log("$odd", Escape::Json), b"a\\\"\\\\\\n\\u001F\x7f\xff");
-    assert_eq!(log("$odd", Escape::None), b"a\"\\\n\x1f\x7f\xff");
-    assert_eq!(log("$server_name$limit_conn_status", Escape::Default), b"-");
-    assert_eq!(log("$limit_conn_status", Escape::Json), b"");
-}
-
-/// The variable called `odd`, if the template under test mentions it.
-fn template_id(variables: &Variables) -> Option<VarId> {
-    variables.by_name.get("odd").copied()
+        let (world, cache) = (World::default(), Cache::default());
+        let said = render_in(&world, &cache, &mut variables, &[&format!("$m{depth}")]);
+        assert_eq!(said, [value.replace(" 4 ", " 2 ")], "{depth}");
+        assert_eq!(world.said.borrow().is_empty(), depth < 100);
+    }
 }
 
 #[test]
-fn every_prefix_of_a_template_parses_or_is_refused() {
-    let text = "a$remote_addr ${bytes_sent}b$1$ $x";
-    for end in 0..text.len() {
-        let _ = Template::parse(&text.as_bytes()[..end], &mut Variables::new(), Captures::Allowed);
-        let _ = Template::parse(&text.as_bytes()[..end], &mut Variables::new(), Captures::Plain);
-    }
+fn the_registry_is_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Variables>();
 }
