@@ -128,7 +128,27 @@ mod tests {
             let address = SockAddr::Inet(address.parse().unwrap());
             assert_eq!(address.raw().value(), address);
         }
-        let unix = SockAddr::Unix((*b"/run/x.sock").into());
-        assert_eq!(unix.raw().value(), unix);
+        for path in [&b"/run/x.sock"[..], b"", &[b'p'; 107]] {
+            let unix = SockAddr::Unix(path.into());
+            assert_eq!(unix.raw().value(), unix);
+        }
+    }
+
+    #[test]
+    fn a_path_is_cut_to_what_the_kernel_takes() {
+        assert_eq!(SockAddr::Unix([b'p'; 300].into()).raw().value(), SockAddr::Unix([b'p'; 107].into()));
+    }
+
+    #[test]
+    fn names_of_unix_sockets_as_the_kernel_tells_them() {
+        use crate::socket;
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(socket::local_addr(&one).unwrap(), SockAddr::Unix(Box::default()));
+        let path = std::env::temp_dir().join(format!("lockgate-os-addr-{}", std::process::id()));
+        let at = SockAddr::Unix(path.as_os_str().as_encoded_bytes().into());
+        let fd = socket::stream(&at).unwrap();
+        socket::bind(&fd, &at).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(socket::local_addr(&fd).unwrap(), at);
     }
 }

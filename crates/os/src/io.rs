@@ -66,13 +66,20 @@ pub struct Datagram {
 }
 
 /// Room for one control message of either family, aligned as the kernel wants it.
+#[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Control([u8; 64]);
+pub(crate) struct Control(pub(crate) [u8; 64]);
+
+impl Default for Control {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
 
 /// Receives one datagram; what does not fit is cut.
 pub fn recv_datagram(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Datagram> {
     let mut from = Raw::empty();
-    let mut control = Control([0; 64]);
+    let mut control = Control::default();
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: msghdr is plain data for which all zeroes is a value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -89,7 +96,7 @@ pub fn recv_datagram(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Datagra
 }
 
 /// The destination that a received message tells.
-fn destination(message: &libc::msghdr) -> Option<IpAddr> {
+pub(crate) fn destination(message: &libc::msghdr) -> Option<IpAddr> {
     // SAFETY: the kernel filled the control buffer; the macros walk it within its length, and
     // level and type say what the data are.
     unsafe {
@@ -111,10 +118,42 @@ fn destination(message: &libc::msghdr) -> Option<IpAddr> {
     None
 }
 
+/// Writes the control message that sets the local address a datagram leaves from; how long it is.
+pub(crate) fn set_source(control: &mut Control, from: IpAddr) -> usize {
+    // SAFETY: msghdr is plain data for which all zeroes is a value.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len() as _;
+    // SAFETY: the control buffer is large enough for either message and aligned for it.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        let size = match from {
+            IpAddr::V4(ip) => {
+                (*header).cmsg_level = libc::IPPROTO_IP;
+                (*header).cmsg_type = libc::IP_PKTINFO;
+                let source = libc::in_addr { s_addr: u32::from(ip).to_be() };
+                let info =
+                    libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: libc::in_addr { s_addr: 0 } };
+                std::ptr::write_unaligned(libc::CMSG_DATA(header).cast(), info);
+                size_of::<libc::in_pktinfo>()
+            }
+            IpAddr::V6(ip) => {
+                (*header).cmsg_level = libc::IPPROTO_IPV6;
+                (*header).cmsg_type = libc::IPV6_PKTINFO;
+                let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: ip.octets() }, ipi6_ifindex: 0 };
+                std::ptr::write_unaligned(libc::CMSG_DATA(header).cast(), info);
+                size_of::<libc::in6_pktinfo>()
+            }
+        };
+        (*header).cmsg_len = libc::CMSG_LEN(size as libc::c_uint) as _;
+        libc::CMSG_SPACE(size as libc::c_uint) as usize
+    }
+}
+
 /// Sends one datagram to `to`, from the local address `from` where that is given.
 pub fn send_datagram(socket: impl AsFd, bytes: &[u8], to: &SockAddr, from: Option<IpAddr>) -> io::Result<usize> {
     let mut name = to.raw();
-    let mut control = Control([0; 64]);
+    let mut control = Control::default();
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: msghdr is plain data for which all zeroes is a value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
@@ -123,36 +162,8 @@ pub fn send_datagram(socket: impl AsFd, bytes: &[u8], to: &SockAddr, from: Optio
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     if let Some(from) = from {
+        message.msg_controllen = set_source(&mut control, from) as _;
         message.msg_control = control.0.as_mut_ptr().cast();
-        message.msg_controllen = control.0.len() as _;
-        // SAFETY: the control buffer is large enough for either message and aligned for it.
-        unsafe {
-            let header = libc::CMSG_FIRSTHDR(&raw const message);
-            let size = match from {
-                IpAddr::V4(ip) => {
-                    (*header).cmsg_level = libc::IPPROTO_IP;
-                    (*header).cmsg_type = libc::IP_PKTINFO;
-                    let source = libc::in_addr { s_addr: u32::from(ip).to_be() };
-                    let info = libc::in_pktinfo {
-                        ipi_ifindex: 0,
-                        ipi_spec_dst: source,
-                        ipi_addr: libc::in_addr { s_addr: 0 },
-                    };
-                    std::ptr::write_unaligned(libc::CMSG_DATA(header).cast(), info);
-                    size_of::<libc::in_pktinfo>()
-                }
-                IpAddr::V6(ip) => {
-                    (*header).cmsg_level = libc::IPPROTO_IPV6;
-                    (*header).cmsg_type = libc::IPV6_PKTINFO;
-                    let info =
-                        libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: ip.octets() }, ipi6_ifindex: 0 };
-                    std::ptr::write_unaligned(libc::CMSG_DATA(header).cast(), info);
-                    size_of::<libc::in6_pktinfo>()
-                }
-            };
-            (*header).cmsg_len = libc::CMSG_LEN(size as libc::c_uint) as _;
-            message.msg_controllen = libc::CMSG_SPACE(size as libc::c_uint) as _;
-        }
     }
     // SAFETY: every pointer in `message` describes a local that lives through the call.
     unsafe { check_len(libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)) }

@@ -3,8 +3,10 @@
 #![expect(unsafe_code, reason = "system calls are what this crate is for")]
 
 pub mod addr;
+pub mod batch;
 pub mod epoll;
 pub mod errno;
+pub mod inherit;
 pub mod io;
 pub mod options;
 pub mod process;

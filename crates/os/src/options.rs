@@ -38,6 +38,11 @@ pub fn is_datagram(socket: impl AsFd) -> io::Result<bool> {
     Ok(number(socket, libc::SOL_SOCKET, libc::SO_TYPE)? == libc::SOCK_DGRAM)
 }
 
+/// Whether connections are accepted on the socket (`SO_ACCEPTCONN`).
+pub fn is_listening(socket: impl AsFd) -> io::Result<bool> {
+    Ok(number(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0)
+}
+
 /// `SO_REUSEADDR`.
 pub fn set_reuseaddr(socket: impl AsFd, on: bool) -> io::Result<()> {
     set_number(socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, on.into())
@@ -146,5 +151,42 @@ mod tests {
         set_pktinfo(&udp, false).unwrap();
         assert!(is_datagram(&udp).unwrap());
         assert!(set_nodelay(&udp).is_err());
+    }
+
+    #[test]
+    fn options_of_listening_sockets() {
+        for (any, v6) in [("127.0.0.1:0", false), ("[::1]:0", true)] {
+            let any = SockAddr::Inet(any.parse().unwrap());
+            let (first, second) = (socket::stream(&any).unwrap(), socket::stream(&any).unwrap());
+            for fd in [&first, &second] {
+                set_reuseaddr(fd, true).unwrap();
+                set_reuseport(fd, true).unwrap();
+                if v6 {
+                    set_v6only(fd, true).unwrap();
+                    assert_eq!(number(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY).unwrap(), 1);
+                }
+                set_rcvbuf(fd, 32_768).unwrap();
+                set_sndbuf(fd, 32_768).unwrap();
+                // The kernel doubles what it is asked for.
+                assert_eq!(number(fd, libc::SOL_SOCKET, libc::SO_RCVBUF).unwrap(), 65_536);
+                assert_eq!(number(fd, libc::SOL_SOCKET, libc::SO_SNDBUF).unwrap(), 65_536);
+            }
+            socket::bind(&first, &any).unwrap();
+            socket::bind(&second, &socket::local_addr(&first).unwrap()).unwrap();
+            set_fastopen(&first, 5).unwrap();
+            assert_eq!(number(&first, libc::IPPROTO_TCP, libc::TCP_FASTOPEN).unwrap(), 5);
+            socket::listen(&first, 1).unwrap();
+            set_defer_accept(&first, 1).unwrap();
+            assert!(number(&first, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT).unwrap() >= 1);
+        }
+    }
+
+    #[test]
+    fn a_source_address_leaves_the_port_open() {
+        let any = SockAddr::Inet("127.0.0.1:0".parse().unwrap());
+        let fd = socket::stream(&any).unwrap();
+        set_bind_address_no_port(&fd).unwrap();
+        socket::bind(&fd, &any).unwrap();
+        assert_eq!(socket::local_addr(&fd).unwrap(), any);
     }
 }

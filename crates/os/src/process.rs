@@ -136,11 +136,19 @@ pub fn set_nofile(files: u64) -> io::Result<()> {
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
 }
 
-/// Sets the largest core file, bytes, and lets there be one after a change of user.
+/// Sets the largest core file, bytes. After a change of user there is none without
+/// [`set_dumpable`].
 pub fn set_core(bytes: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
     // SAFETY: the limit lives through the call.
     check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) }).map(drop)
+}
+
+/// Lets there be core files (`PR_SET_DUMPABLE`), which a change of user has turned off; other
+/// processes of the same user may look into this one then.
+pub fn set_dumpable() -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) }).map(drop)
 }
 
 /// Sets the nice value.
@@ -210,5 +218,44 @@ mod tests {
         assert!(online_cpus() >= 1);
         assert!(nofile().is_some_and(|(soft, hard)| soft <= hard));
         assert_ne!(random(), random());
+    }
+
+    #[test]
+    fn limits_and_processors() {
+        let (soft, hard) = nofile().unwrap();
+        assert!(soft <= hard && online_cpus() >= 1);
+        std::thread::spawn(|| {
+            set_affinity(1).unwrap();
+            assert_eq!(set_affinity(0).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        })
+        .join()
+        .unwrap();
+        set_dumpable().unwrap();
+        // SAFETY: no pointers.
+        assert_eq!(unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }, 1);
+    }
+
+    #[test]
+    fn a_signal_to_nobody_is_told() {
+        kill(std::process::id(), 0).unwrap();
+        assert_eq!(kill(u32::MAX, 0).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+
+    #[test]
+    fn a_descriptor_is_replaced_for_all_who_use_it() {
+        use std::io::{Read, Seek, Write};
+        let path = std::env::temp_dir().join(format!("lockgate-os-{}", std::process::id()));
+        let open = || std::fs::File::options().create(true).read(true).append(true).open(&path).unwrap();
+        let (mut old, null) = (open(), std::fs::File::options().write(true).open("/dev/null").unwrap());
+        old.write_all(b"before ").unwrap();
+        replace_fd(&null, &old).unwrap();
+        old.write_all(b"lost").unwrap();
+        replace_fd(open(), &old).unwrap();
+        old.write_all(b"after").unwrap();
+        old.rewind().unwrap();
+        let mut text = String::new();
+        old.read_to_string(&mut text).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(text, "before after");
     }
 }

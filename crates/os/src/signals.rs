@@ -107,4 +107,19 @@ mod tests {
         assert_eq!((Signal::Hup.number(), Signal::Hup.name()), (1, "SIGHUP"));
         assert_eq!((Signal::Term.number(), Signal::Quit.number()), (15, 3));
     }
+
+    #[test]
+    fn a_signal_that_is_held_back_is_waited_for_and_tells_its_sender() {
+        std::thread::spawn(|| {
+            block().unwrap();
+            for signal in [Signal::Usr1, Signal::Hup] {
+                // To this thread alone: others of this process have not blocked it.
+                // SAFETY: the thread is the calling one.
+                assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), signal.number()) }, 0);
+                assert_eq!(wait().unwrap(), (signal, std::process::id()));
+            }
+        })
+        .join()
+        .unwrap();
+    }
 }
