@@ -42,7 +42,7 @@ impl Interner {
             return Some(at);
         }
         let at = arena.push(text)?;
-        slots.add(hash, at, |at| crate::hash::hash(arena.get(at)));
+        slots.add(hash, at);
         Some(at)
     }
 
@@ -61,27 +61,36 @@ impl Interner {
 /// A hash table of places: open addressing, at most half full.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     used: usize,
 }
 
+/// A place and a part of its hash, which spares looking at most places that are not meant.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    hash: u32,
+    at: u32,
+}
+
 /// No place: the last one has no room for a string behind it.
-const EMPTY: u32 = u32::MAX;
+const EMPTY: Slot = Slot { hash: 0, at: u32::MAX };
 
 impl Slots {
     /// The place under this hash that `is_it`.
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.slots.get(self.end_of_probe(hash, is_it)?).copied().filter(|at| *at != EMPTY)
+        let hash = hash as u32;
+        let slot = self.probe(hash, |slot| slot.hash == hash && is_it(slot.at))?;
+        self.slots.get(slot).map(|slot| slot.at).filter(|at| *at != EMPTY.at)
     }
 
-    /// Adds a place that is not there; `hash_of` is asked for the others when the table grows.
-    pub(crate) fn add(&mut self, hash: u64, at: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Adds a place that is not there.
+    pub(crate) fn add(&mut self, hash: u64, at: u32) {
         if (self.used + 1) * 2 > self.slots.len() {
             let size = (self.slots.len() * 2).max(16);
             let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
-            old.into_iter().filter(|at| *at != EMPTY).for_each(|at| self.put(hash_of(at), at));
+            old.into_iter().filter(|slot| slot.at != EMPTY.at).for_each(|slot| self.put(slot));
         }
-        self.put(hash, at);
+        self.put(Slot { hash: hash as u32, at });
         self.used += 1;
     }
 
@@ -90,17 +99,17 @@ impl Slots {
         self.used
     }
 
-    fn put(&mut self, hash: u64, at: u32) {
-        if let Some(slot) = self.end_of_probe(hash, |_| false).and_then(|slot| self.slots.get_mut(slot)) {
-            *slot = at;
+    fn put(&mut self, new: Slot) {
+        if let Some(slot) = self.probe(new.hash, |_| false).and_then(|slot| self.slots.get_mut(slot)) {
+            *slot = new;
         }
     }
 
-    /// The slot with the place that `is_it`, or the empty one that ends the search.
-    fn end_of_probe(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<usize> {
+    /// The slot that `is_it`, or the empty one that ends the search.
+    fn probe(&self, hash: u32, is_it: impl Fn(Slot) -> bool) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
-        let probe = (0..=mask).map(|step| (hash as usize).wrapping_add(step) & mask);
-        probe.into_iter().find(|slot| self.slots.get(*slot).is_none_or(|at| *at == EMPTY || is_it(*at)))
+        let mut probe = (0..=mask).map(|step| (hash as usize).wrapping_add(step) & mask);
+        probe.find(|slot| self.slots.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(*slot)))
     }
 }
 

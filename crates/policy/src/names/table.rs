@@ -61,7 +61,7 @@ impl Table {
         push_number(records, length);
         records.extend(name.iter().map(u8::to_ascii_lowercase));
         push_number(records, number);
-        slots.add(hash, at, |at| crate::hash::hash(name_at(records, at)));
+        slots.add(hash, at);
         *longest = (*longest).max(Some(name.len()));
         Inserted::Fresh
     }
