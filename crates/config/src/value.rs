@@ -73,11 +73,6 @@ pub(crate) fn sec(line: &Line<'_, '_>) -> Result<u64, Refusal> {
     scalar::sec(line.arg(0)).map(|time| time.as_secs()).ok_or_else(|| invalid("invalid value"))
 }
 
-/// The word itself.
-pub(crate) fn word(line: &Line<'_, '_>) -> Result<Box<[u8]>, Refusal> {
-    Ok(line.arg(0).into())
-}
-
 /// One of `names`, in any case.
 pub(crate) fn one_of<T: Copy>(line: &Line<'_, '_>, names: &[(&str, T)]) -> Result<T, Refusal> {
     let word = line.arg(0);

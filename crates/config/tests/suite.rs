@@ -6,6 +6,8 @@ mod docs;
 mod golden;
 #[path = "suite/machine.rs"]
 mod machine;
+#[path = "suite/main_context.rs"]
+mod main_context;
 #[path = "suite/prefixes.rs"]
 mod prefixes;
 #[path = "suite/table.rs"]

@@ -2,6 +2,8 @@
 
 mod directives;
 mod resolver;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 

@@ -4,6 +4,8 @@ mod finish;
 mod names;
 mod ports;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use policy::address::Address;
 use policy::server_name::ServerNames;

@@ -5,6 +5,8 @@ mod directives;
 mod error_log;
 mod format;
 mod syslog;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -88,8 +90,8 @@ pub(crate) struct Settings {
     access_logs: Vec<Arc<AccessLog>>,
     /// `access_log off`: none, whatever else the block says.
     access_log_off: bool,
-    /// `None` in it is `off`.
-    file_cache: Option<Option<FileCache>>,
+    /// One of no files is `off`.
+    file_cache: Option<FileCache>,
 }
 
 /// The `access_log`s of a server that says `own` within `outer`.
@@ -97,7 +99,7 @@ pub(crate) fn merge(own: &Settings, outer: &Settings) -> AccessLogs {
     let silent = own.access_logs.is_empty() && !own.access_log_off;
     let block = if silent { outer } else { own };
     let logs = if block.access_log_off { &[][..] } else { &block.access_logs };
-    AccessLogs { logs: logs.into(), file_cache: own.file_cache.or(outer.file_cache).flatten() }
+    AccessLogs { logs: logs.into(), file_cache: own.file_cache.or(outer.file_cache).filter(|cache| cache.max > 0) }
 }
 
 /// The `error_log`s of a server that says `own` within `outer`; none where those of the main context

@@ -10,7 +10,7 @@ use crate::value::did_you_mean;
 
 impl Loader<'_> {
     /// Takes directives from `parser` until its block or file ends.
-    pub(crate) fn block<'s>(&mut self, parser: &mut Parser<'s>) -> Result<(), Diagnostic> {
+    pub(crate) fn block(&mut self, parser: &mut Parser<'_>) -> Result<(), Diagnostic> {
         let mut directive = syntax::Directive::default();
         loop {
             match parser.next(&mut directive)? {

@@ -35,7 +35,7 @@ fn entry(directive: &Directive, text: &mut String) {
     let contexts: Vec<_> = directive.contexts.names().collect();
     let _ = write!(
         text,
-        "\n**{name}**\n\n```nginx\n{name}{space}{syntax}{end}\n```\n\n",
+        "\n**{name}**\n\n```text\n{name}{space}{syntax}{end}\n```\n\n",
         name = directive.name,
         syntax = directive.syntax
     );

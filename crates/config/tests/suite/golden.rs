@@ -3,6 +3,7 @@
 //!
 //! `UPDATE_GOLDEN=1` writes what is said now; the first lines are nginx's own, to be checked with it.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -26,7 +27,7 @@ fn said(name: &str, text: &str) -> String {
         if loaded.syntax_ok && error == Some(told) {
             said.push_str("syntax is ok\n");
         }
-        said.push_str(&format!("[{}] {told}\n{}", told.level, told.render_snippet(&loaded.sources, false)));
+        let _ = write!(said, "[{}] {told}\n{}", told.level, told.render_snippet(&loaded.sources, false));
     }
     if error.is_none() {
         said.push_str("ok\n");

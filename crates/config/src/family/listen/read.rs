@@ -113,7 +113,7 @@ fn asked(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<Asked, Refusal>
             b"so_keepalive=" => {
                 options.keepalive = Some(keepalive(value).ok_or_else(|| {
                     Refusal::Word(at, format!("invalid so_keepalive value: \"{}\"", text(value)), None)
-                })?)
+                })?);
             }
             _ => {
                 let message = format!("invalid parameter \"{}\"", text(word));

@@ -135,9 +135,11 @@ pub(super) fn file_cache(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result
             Refusal::Word(at, message, did_you_mean(word, ["max=", "inactive=", "min_uses=", "valid=", "off"]))
         })?;
     }
-    if !off && cache.max == 0 {
+    if off {
+        cache.max = 0;
+    } else if cache.max == 0 {
         return Err(Refusal::Text("\"open_log_file_cache\" must have \"max\" parameter".to_owned()));
     }
-    loader.here().log.file_cache = Some((!off).then_some(cache));
+    loader.here().log.file_cache = Some(cache);
     Ok(())
 }

@@ -5,7 +5,7 @@ use syntax::scalar;
 use super::{affinity, user};
 use crate::directive::{Apply, Args, Contexts, Directive};
 use crate::load::{Line, Loader, Refusal, text};
-use crate::value::{flag, msec, number, offset, once, one_of, word};
+use crate::value::{flag, msec, number, offset, once, one_of};
 
 pub(crate) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -100,14 +100,14 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "file",
         Some("logs/nginx.pid"),
         "Where the process writes its number.",
-        |loader, line, _| once(&mut loader.main.pid, line, word),
+        |loader, line, _| once(&mut loader.main.pid, line, |line| Ok(line.arg(0).into())),
     ),
     Directive::of_main(
         "lock_file",
         "file",
         Some("logs/nginx.lock"),
         "Checked and ignored: nothing is locked by files.",
-        |loader, line, _| once(&mut loader.main.lock_file, line, word),
+        |loader, line, _| once(&mut loader.main.lock_file, line, |line| Ok(line.arg(0).into())),
     ),
     Directive::of_main(
         "env",
@@ -192,8 +192,7 @@ impl Directive {
 fn priority(line: &Line<'_, '_>) -> Result<i32, Refusal> {
     let (sign, digits) = match line.arg(0) {
         [b'-', digits @ ..] => (-1, digits),
-        [b'+', digits @ ..] => (1, digits),
-        digits => (1, digits),
+        [b'+', digits @ ..] | digits => (1, digits),
     };
     let number = scalar::number(digits).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
     number.map(|number| sign * number).ok_or_else(|| Refusal::Phrase("invalid number".to_owned()))

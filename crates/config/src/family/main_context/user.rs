@@ -26,7 +26,7 @@ pub(super) fn read(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), R
     }
     let name = line.text(0);
     let uid = uid(&name, loader.world).map_err(|message| Refusal::Word(0, message, None))?;
-    let group = if line.args().len() > 1 { 1 } else { 0 };
+    let group = usize::from(line.args().len() > 1);
     let gid = gid(&line.text(group), loader.world).map_err(|message| Refusal::Word(group, message, None))?;
     loader.main.user = Some(User { name, uid, gid });
     Ok(())
