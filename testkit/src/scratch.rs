@@ -13,7 +13,8 @@ impl Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("lg-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a scratch directory");
+        // The default pid file and error log are in `logs`.
+        std::fs::create_dir_all(path.join("logs")).expect("a scratch directory");
         Self(path)
     }
 

@@ -26,13 +26,14 @@ impl Drain {
     pub fn start(&self) {
         self.draining.set(true);
         self.changed.notify_all();
+        // Who waits for a client waits for nothing else.
+        reactor::wake_all();
     }
 
     /// Sessions end now, each with its log line.
     pub fn force(&self) {
         self.forced.set(true);
         self.start();
-        reactor::wake_all();
     }
 
     /// Whether new sessions are refused.

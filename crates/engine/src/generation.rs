@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 
 use config::family::core::ResolverId;
 use config::family::listen::Protocol;
+use config::family::main_context::User;
 use config::family::upstream::UpstreamId;
 use policy::address::Target as Host;
 use policy::variables::Scope;
@@ -92,8 +93,9 @@ impl Generation {
         self.resolvers.get(id.0 as usize)
     }
 
-    /// Writes the line of a session that has ended. What cannot be written is lost.
-    pub fn write_access(&self, log: &AccessLog, scope: &Scope<'_>, line: &[u8]) {
+    /// Writes the line of a session that has ended; an error is what to tell, and at which level.
+    /// What cannot be written is lost.
+    pub fn write_access(&self, log: &AccessLog, scope: &Scope<'_>, line: &[u8]) -> Result<(), (Level, String)> {
         let failed = match &log.target {
             Target::File(file) => file.write(line).err().map(|error| ("write() to", file.path().to_owned(), error)),
             Target::Buffered(_, buffer) => {
@@ -101,11 +103,8 @@ impl Generation {
                 None
             }
             Target::Syslog(sender) => {
-                if let Err(error) = sender.send(None, line.trim_ascii_end()) {
-                    let text = format!("send() to syslog failed{}", errno(&error));
-                    self.plan.error_log.write(Level::Warn, None, text.as_bytes());
-                }
-                None
+                let sent = sender.send(None, line.trim_ascii_end());
+                return sent.map_err(|error| (Level::Warn, format!("send() to syslog failed{}", errno(&error))));
             }
             Target::Evaluated(path) => {
                 let mut name = Vec::new();
@@ -115,10 +114,12 @@ impl Generation {
                 written.err().map(|error| ("open()", path, error))
             }
         };
-        if let Some((call, path, error)) = failed {
-            let level = if call == "open()" { Level::Crit } else { Level::Alert };
-            let text = format!("{call} \"{}\" failed{}", path.display(), errno(&error));
-            self.plan.error_log.write(level, None, text.as_bytes());
+        match failed {
+            None => Ok(()),
+            Some((call, path, error)) => {
+                let level = if call == "open()" { Level::Crit } else { Level::Alert };
+                Err((level, format!("{call} \"{}\" failed{}", path.display(), errno(&error))))
+            }
         }
     }
 
@@ -293,12 +294,18 @@ impl Quitting {
 
 impl Thread {
     fn start(number: usize, plan: &Arc<Plan>) -> io::Result<Self> {
+        let user = plan.main.user.clone();
         let affinity = plan.main.cpu_affinity.get(number).or(plan.main.cpu_affinity.last()).copied();
         let (tell, told) = std::sync::mpsc::channel();
         let join = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
             if let Some(mask) = affinity {
                 // A mask that names no processor of this machine leaves all of them.
                 let _ = os::process::set_affinity(mask.0);
+            }
+            if let Some(User { name, uid, gid }) = user
+                && let Err(error) = os::process::become_user_in_thread(&name, uid, gid)
+            {
+                return drop(tell.send(Err(error)));
             }
             let runtime = match Runtime::new() {
                 Ok(runtime) => runtime,

@@ -62,8 +62,18 @@ impl Sockets {
     /// Sockets for `listeners` and `workers`: those already bound are kept, the others are bound
     /// now. On an error everything stays as it was.
     pub fn open(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) -> Result<(), ListenError> {
+        self.bind(listeners, workers, log, BIND_TRIES)
+    }
+
+    /// The same for a test of the configuration: an address that is in use is no fault of it.
+    pub fn try_open(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) -> Result<(), ListenError> {
+        self.bind(listeners, workers, log, 0)
+    }
+
+    /// Binds, trying addresses in use `tries` times; none passes over them.
+    fn bind(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs, tries: u32) -> Result<(), ListenError> {
         let mut fresh: HashMap<Key, Vec<OwnedFd>> = HashMap::new();
-        for attempt in 1..=BIND_TRIES {
+        for attempt in 1..=tries.max(1) {
             let mut busy = false;
             for listener in listeners {
                 let key = (listener.address.clone(), listener.protocol);
@@ -76,6 +86,9 @@ impl Sockets {
                             let text = format!("{call} failed{}", errno(&error));
                             if error.kind() != io::ErrorKind::AddrInUse {
                                 return Err(ListenError(text));
+                            }
+                            if tries == 0 {
+                                break;
                             }
                             log.write(Level::Emerg, None, text.as_bytes());
                             if !log.reaches_stderr() {
@@ -90,7 +103,7 @@ impl Sockets {
             if !busy {
                 break;
             }
-            if attempt == BIND_TRIES {
+            if attempt == tries {
                 return Err(ListenError("still could not bind()".to_owned()));
             }
             log.write(Level::Notice, None, b"try again to bind() after 500ms");
@@ -109,7 +122,8 @@ impl Sockets {
         self.bound.retain(|key, _| {
             let kept = keep.contains(key);
             if let (false, Address::Unix(path)) = (kept, &key.0) {
-                log.write(Level::Warn, None, format!("deleting socket {}", key.0).as_bytes());
+                let text = format!("deleting socket {}", String::from_utf8_lossy(path));
+                log.write(Level::Warn, None, text.as_bytes());
                 remove(path);
             }
             kept
@@ -225,7 +239,10 @@ pub(crate) async fn accept(generation: Rc<Generation>, at: usize, listener: reac
             None => return,
             Some(Ok((socket, peer))) => admit(&generation, at, socket, peer),
             Some(Err(error)) => {
-                let starved = matches!(error.raw_os_error(), Some(os::errno::EMFILE | os::errno::ENFILE | os::errno::ENOMEM | os::errno::ENOBUFS));
+                let starved = matches!(
+                    error.raw_os_error(),
+                    Some(os::errno::EMFILE | os::errno::ENFILE | os::errno::ENOMEM | os::errno::ENOBUFS)
+                );
                 let level = if starved { Level::Crit } else { Level::Alert };
                 let quiet = matches!(error.kind(), io::ErrorKind::ConnectionAborted);
                 let level = if quiet { Level::Error } else { level };

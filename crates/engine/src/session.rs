@@ -72,6 +72,8 @@ pub enum Action {
     ReadingUpstream,
     /// Relaying, at a write to the upstream.
     SendingUpstream,
+    /// Writing access logs.
+    Logging,
 }
 
 impl Action {
@@ -91,6 +93,7 @@ impl Action {
             Self::SendingClient => "proxying and sending to client",
             Self::ReadingUpstream => "proxying and reading from upstream",
             Self::SendingUpstream => "proxying and sending to upstream",
+            Self::Logging => "logging session",
         }
     }
 }
@@ -279,7 +282,10 @@ impl Session {
             line.clear();
             log.format_line(&self.scope(), &mut line);
             if !line.is_empty() {
-                self.generation.write_access(log, &self.scope(), &line);
+                if let Err((level, text)) = self.generation.write_access(log, &self.scope(), &line) {
+                    self.doing(Action::Logging);
+                    self.log(level, format_args!("{text}"));
+                }
             }
         }
     }

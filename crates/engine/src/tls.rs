@@ -95,11 +95,14 @@ impl Contexts {
                     }
                 }),
             };
-            if let Some(ssl) = server.ssl.as_ref().filter(|ssl| ssl.certificates.iter().any(Certificate::is_evaluated)) {
+            if let Some(ssl) = server.ssl.as_ref().filter(|ssl| ssl.certificates.iter().any(Certificate::is_evaluated))
+            {
                 tls.passphrases = passphrases(world, ssl.password_file.as_deref())?;
             }
             let context = server.proxy_ssl.as_ref().map(|ssl| &ssl.context);
-            if let Some(context) = context.filter(|conf| conf.certificate.as_ref().is_some_and(Certificate::is_evaluated)) {
+            if let Some(context) =
+                context.filter(|conf| conf.certificate.as_ref().is_some_and(Certificate::is_evaluated))
+            {
                 tls.proxy_passphrases = passphrases(world, context.password_file.as_deref())?;
             }
             contexts.0.push(tls);
@@ -165,10 +168,7 @@ fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> 
 
 fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSettings, BuildError> {
     let (trusted_ca, crl) = if context.verify {
-        (
-            pem_if_any(world, context.trusted_certificate.as_deref())?,
-            pem_if_any(world, context.crl.as_deref())?,
-        )
+        (pem_if_any(world, context.trusted_certificate.as_deref())?, pem_if_any(world, context.crl.as_deref())?)
     } else {
         (None, None)
     };

@@ -245,8 +245,9 @@ impl Attempt {
     }
 }
 
-/// A socket for a peer at `to`.
+/// A socket for a peer at `to`. Connections to peers are numbered with those of clients.
 pub(crate) fn socket(to: &Address, datagrams: bool) -> io::Result<OwnedFd> {
+    crate::listen::next_number();
     let to = crate::listen::sock_addr(to);
     if datagrams { os::socket::datagram(&to) } else { os::socket::stream(&to) }
 }

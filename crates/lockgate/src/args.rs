@@ -69,11 +69,8 @@ impl Args {
                 b'q' => self.quiet = true,
                 b'p' | b'c' | b'e' | b'g' | b's' => {
                     let attached = letters.get(at + 1..).unwrap_or_default();
-                    let value = if attached.is_empty() {
-                        words.next()
-                    } else {
-                        Some(OsString::from_vec(attached.to_vec()))
-                    };
+                    let value =
+                        if attached.is_empty() { words.next() } else { Some(OsString::from_vec(attached.to_vec())) };
                     return self.value(letter, value);
                 }
                 _ => return Err(format!("invalid option: \"{}\"", char::from(letter))),

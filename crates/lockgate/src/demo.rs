@@ -91,7 +91,9 @@ impl Story {
 
 fn play(folder: &Folder, once: bool) -> Result<(), Failed> {
     let folder = &folder.0;
-    println!("Lockgate demo: host A hides two machines and a web server; host B reaches all three through one port of A.");
+    println!(
+        "Lockgate demo: host A hides two machines and a web server; host B reaches all three through one port of A."
+    );
     let a = Pki::make(folder.join("a"), "CA of host A", "*.example.com")?;
     let b = Pki::make(folder.join("b"), "CA of host B", "client.example.com")?;
     let impostor = Pki::make(folder.join("x"), "CA of an impostor", "*.example.com")?;

@@ -65,14 +65,19 @@ impl Instance {
         (checked, sources)
     }
 
-    /// Opens logs and sockets.
-    pub fn open(&mut self, checked: Checked, report: &Report) -> Result<Arc<Plan>, Refused> {
+    /// Opens logs and sockets; for a test, addresses in use are passed over.
+    pub fn open(&mut self, checked: Checked, report: &Report, test: bool) -> Result<Arc<Plan>, Refused> {
         let plan = checked.draft.open(&mut self.kept).map_err(|error| {
             report.line(Level::Emerg, &error.to_string());
             Refused
         })?;
         let workers = plan.main.workers as usize;
-        self.sockets.open(&plan.listeners, workers, report.log()).map_err(|error| {
+        let opened = if test {
+            self.sockets.try_open(&plan.listeners, workers, report.log())
+        } else {
+            self.sockets.open(&plan.listeners, workers, report.log())
+        };
+        opened.map_err(|error| {
             report.line(Level::Emerg, &error.0);
             Refused
         })?;

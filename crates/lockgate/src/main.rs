@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let tested = checked.and_then(|checked| {
         report.syntax_is_ok();
         let pid = checked.pid().to_owned();
-        instance.open(checked, &report)?;
+        instance.open(checked, &report, true)?;
         touch(&pid, &report)
     });
     if tested.is_err() {

@@ -22,12 +22,8 @@ pub fn run(mut instance: Instance, checked: Checked, options: &Options, report: 
     }
 }
 
-fn start(
-    instance: &mut Instance,
-    checked: Checked,
-    report: &Report,
-) -> Result<(Arc<Plan>, Workers, PidFile), Refused> {
-    let plan = instance.open(checked, report)?;
+fn start(instance: &mut Instance, checked: Checked, report: &Report) -> Result<(Arc<Plan>, Workers, PidFile), Refused> {
+    let plan = instance.open(checked, report, false)?;
     let failed = |call: &str, error: std::io::Error| {
         report.line(Level::Emerg, &format!("{call} failed{}", engine::session::fail::errno(&error)));
         Refused
@@ -50,7 +46,7 @@ fn start(
         report.line(Level::Emerg, &text);
         Refused
     })?;
-    become_user(&plan, report)?;
+    take_limits(&plan, report)?;
     let workers = instance.start(&plan).map_err(|error| failed("pthread_create()", error))?;
     log("start worker processes".to_owned());
     for _ in 0..plan.main.workers {
@@ -59,8 +55,8 @@ fn start(
     Ok((plan, workers, pid))
 }
 
-/// Takes the limits and the user that the main context asks for.
-fn become_user(plan: &Plan, report: &Report) -> Result<(), Refused> {
+/// Takes the limits that the main context asks for. The user is taken by each worker thread.
+fn take_limits(plan: &Plan, report: &Report) -> Result<(), Refused> {
     let main = &plan.main;
     let tell = |call: &str, error: &std::io::Error| {
         report.line(Level::Alert, &format!("{call} failed{}", engine::session::fail::errno(error)));
@@ -78,15 +74,6 @@ fn become_user(plan: &Plan, report: &Report) -> Result<(), Refused> {
     if let Some(priority) = main.priority {
         if let Err(error) = os::process::set_priority(priority) {
             tell(&format!("setpriority({priority})"), &error);
-        }
-    }
-    if let Some(user) = &main.user {
-        if let Err(error) = os::process::become_user(&user.name, user.uid, user.gid) {
-            report.line(
-                Level::Emerg,
-                &format!("setuid({}) failed{}", user.uid, engine::session::fail::errno(&error)),
-            );
-            return Err(Refused);
         }
     }
     if let Some(directory) = &main.working_directory {
@@ -170,7 +157,7 @@ fn reload(instance: &mut Instance, workers: &mut Workers, old: &Arc<Plan>, optio
     old.error_log.write(Level::Notice, None, b"reconfiguring");
     let report = Report::new(old.error_log.clone());
     let (checked, _) = instance.check(options, &report);
-    let plan = instance.open(checked.ok()?, &report).ok()?;
+    let plan = instance.open(checked.ok()?, &report, false).ok()?;
     if let Err(error) = instance.install(workers, &plan) {
         report.line(Level::Emerg, &format!("reload failed ({error}); the running configuration stays"));
         return None;

@@ -103,16 +103,29 @@ pub fn group(name: &str) -> io::Result<Option<u32>> {
     }
 }
 
-/// Gives up being root: groups of the user `name`, then its group and user numbers, for the whole
-/// process.
-pub fn become_user(name: &str, uid: u32, gid: u32) -> io::Result<()> {
+/// Gives up being root in the calling thread alone: the groups of the user `name`, then its group
+/// and user numbers, for good. Threads that it starts are that user too.
+///
+/// Linux keeps credentials by thread; the C library's calls, which change every thread, are gone
+/// round here, so that the thread that reads configurations can stay root.
+pub fn become_user_in_thread(name: &str, uid: u32, gid: u32) -> io::Result<()> {
     let name = CString::new(name).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the name is a C string that lives through the call; the others take numbers. The C
-    // library applies them to every thread.
+    let mut groups = vec![0; 64];
+    loop {
+        let mut count = groups.len() as libc::c_int;
+        // SAFETY: the name is a C string; pointer and count describe the vector.
+        let found = unsafe { libc::getgrouplist(name.as_ptr(), gid, groups.as_mut_ptr(), &raw mut count) };
+        groups.resize(count.max(1) as usize, gid);
+        if found >= 0 {
+            break;
+        }
+    }
+    // SAFETY: pointer and length describe the vector; the others take numbers. These calls change
+    // the calling thread only.
     unsafe {
-        check(libc::setgid(gid))?;
-        check(libc::initgroups(name.as_ptr(), gid))?;
-        check(libc::setuid(uid)).map(drop)
+        check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) as libc::c_int)?;
+        check(libc::syscall(libc::SYS_setresgid, gid, gid, gid) as libc::c_int)?;
+        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid) as libc::c_int).map(drop)
     }
 }
 

@@ -85,6 +85,13 @@ pub struct Certificate {
     pub key: Pem,
 }
 
+impl Certificate {
+    /// Whether it has to be read for each handshake.
+    pub const fn is_evaluated(&self) -> bool {
+        matches!((&self.chain, &self.key), (Pem::Evaluated(_), _) | (_, Pem::Evaluated(_)))
+    }
+}
+
 /// Where PEM text comes from.
 #[derive(Debug, Clone)]
 pub enum Pem {

@@ -73,9 +73,7 @@ impl Buffers {
     pub fn new(logs: &[(Arc<LogFile>, Buffer)]) -> Self {
         let buffers = logs
             .iter()
-            .map(|(file, how)| {
-                Rc::new(Buffered { file: Arc::clone(file), how: *how, lines: RefCell::default() })
-            })
+            .map(|(file, how)| Rc::new(Buffered { file: Arc::clone(file), how: *how, lines: RefCell::default() }))
             .collect();
         Self { buffers }
     }

@@ -65,10 +65,7 @@ impl Files {
 
     /// Reopens every file; the errors are returned with their paths.
     pub fn reopen(&self) -> Vec<(PathBuf, io::Error)> {
-        self.by_path
-            .values()
-            .filter_map(|file| file.reopen().err().map(|error| (file.path.clone(), error)))
-            .collect()
+        self.by_path.values().filter_map(|file| file.reopen().err().map(|error| (file.path.clone(), error))).collect()
     }
 
     /// Lets go of files that no log uses any more.

@@ -58,7 +58,8 @@ impl<'a> Flow<'a> {
     /// A direction that counts into `read` and `written`. `first` goes out before anything that
     /// is read; it is counted as written only.
     pub fn new(read: &'a Cell<u64>, written: &'a Cell<u64>, first: Vec<u8>, limit: Option<Limit>) -> Self {
-        let held = if first.is_empty() { Held::Nothing } else { Held::Bytes(Box::new(Kept { bytes: first, written: 0 })) };
+        let held =
+            if first.is_empty() { Held::Nothing } else { Held::Bytes(Box::new(Kept { bytes: first, written: 0 })) };
         Self { read, written, held, limit: limit.map(Box::new), ended: false, shut: false, streak: 0 }
     }
 

@@ -100,6 +100,13 @@ async fn listen(
         }
         let message = if message.metadata.truncation { over_tcp(server, query).await? } else { message };
         let code = u16::from(message.metadata.response_code);
+        if message.metadata.response_code == ResponseCode::FormErr {
+            // The reference takes it for no answer: somebody else's query may have been malformed.
+            let (id, name) = (message.metadata.id, query.name());
+            let text = format!("DNS error (1: Format error), query id:{id}, name:\"{name}\"");
+            resolver.say(Level::Error, &text, server);
+            continue;
+        }
         if message.metadata.response_code != ResponseCode::NoError {
             return Ok(Some(ResolveError::Code(code)));
         }

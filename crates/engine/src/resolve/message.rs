@@ -57,6 +57,12 @@ impl Asked {
             })
     }
 
+    /// The name asked for, without its last dot.
+    pub(super) fn name(&self) -> String {
+        let name = self.name.to_ascii();
+        name.strip_suffix('.').unwrap_or(&name).to_owned()
+    }
+
     /// Whether the ids are the same, whatever else differs.
     pub(super) fn has_id(&self, id: u16) -> bool {
         self.id == id

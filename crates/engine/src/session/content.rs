@@ -84,6 +84,6 @@ pub(super) fn bind(s: &Session, socket: &OwnedFd, to: &Address) -> Phase {
         // Lets the kernel choose the port at connect, when it knows the other end.
         let _ = os::options::set_bind_address_no_port(socket);
     }
-    let text = Address::Inet(local).to_string();
-    os::socket::bind(socket, &os::SockAddr::Inet(local)).map_err(|error| failed(&format!("bind({text})"), error))
+    let bound = os::socket::bind(socket, &os::SockAddr::Inet(local));
+    bound.map_err(|error| failed(&format!("bind({})", String::from_utf8_lossy(&value)), error))
 }

@@ -57,10 +57,7 @@ pub(super) fn count(s: &Session) -> super::Phase {
             Err(_) if conf.dry_run => {
                 rare.slots.borrow_mut().clear();
                 rare.limit_status.set(Some(Status::RejectedDryRun));
-                s.log(
-                    conf.log_level,
-                    format_args!("limiting connections, dry run, by zone \"{}\"", zone.conf.name),
-                );
+                s.log(conf.log_level, format_args!("limiting connections, dry run, by zone \"{}\"", zone.conf.name));
                 return Ok(());
             }
             Err(refused) => {

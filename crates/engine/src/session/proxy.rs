@@ -98,7 +98,11 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
     let socket = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Rc::new(socket),
         Ok(Err(error)) => {
-            let call = if error.at_once() { format!("connect() to {} failed", picked.name) } else { "connect() failed".to_owned() };
+            let call = if error.at_once() {
+                format!("connect() to {} failed", picked.name)
+            } else {
+                "connect() failed".to_owned()
+            };
             s.log(connect_level(error.as_io()), format_args!("{call}{}", errno(error.as_io())));
             return Err(Missed::Peer);
         }
@@ -145,7 +149,8 @@ fn connect_level(error: &io::Error) -> Level {
 /// A socket for a peer at `to`, bound where `proxy_bind` says.
 fn prepare(s: &Session, to: &Address) -> Phase<OwnedFd> {
     let proxy = &s.server().conf.proxy;
-    let socket = crate::upstream::socket(to, s.is_udp()).map_err(|error| Cause::Socket("socket()".to_owned(), error))?;
+    let socket =
+        crate::upstream::socket(to, s.is_udp()).map_err(|error| Cause::Socket("socket()".to_owned(), error))?;
     if proxy.socket_keepalive {
         let _ = os::options::set_keepalive(&socket, true);
     }

@@ -295,7 +295,8 @@ fn over(flow: &Flow, responses: Option<usize>, requests: usize) -> bool {
 
 fn finish(s: &Session, picked: Picked, ended: Ended) -> Phase {
     let counts = |s: &Session, what: &str| {
-        let (requests, responses) = s.rare().udp.get().map_or((0, 0), |flow| (flow.requests.get(), flow.responses.get()));
+        let (requests, responses) =
+            s.rare().udp.get().map_or((0, 0), |flow| (flow.requests.get(), flow.responses.get()));
         s.log_plain(
             Level::Info,
             format_args!(

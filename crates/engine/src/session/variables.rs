@@ -193,4 +193,3 @@ fn bytes(out: &mut Vec<u8>, value: &[u8]) -> bool {
 fn put(out: &mut Vec<u8>, value: impl std::fmt::Display) -> bool {
     write!(out, "{value}").is_ok()
 }
-

@@ -20,10 +20,7 @@ fn repetition_is_told_and_the_last_counts() {
         ("default a; default b;", vec!["duplicate network \"default\", value: \"b\", old value: \"a\""; 2]),
         ("delete 192.0.2.1;", vec!["no network \"192.0.2.1\" to delete"]),
         ("192.0.2.1/24 a;", vec!["low address bits of 192.0.2.1/24 are meaningless"]),
-        (
-            "ranges; default a; default b;",
-            vec!["duplicate default geo range value: \"b\", old value: \"a\""],
-        ),
+        ("ranges; default a; default b;", vec!["duplicate default geo range value: \"b\", old value: \"a\""]),
         (
             "ranges; 192.0.2.1-192.0.2.5 a; 192.0.2.1-192.0.2.5 b;",
             vec!["duplicate range \"192.0.2.1-192.0.2.5\", value: \"b\", old value: \"a\""],

@@ -26,10 +26,7 @@ fn wrong_words() {
         ("map a $b { hostnames; .a.com 1; *.a.com 1; }", "conflicting parameter \"*.a.com\" in FILE:1"),
         ("map a $b { a { } }", "unexpected \"{\" in FILE:1"),
         ("map a $b { ~( 1; }", "pcre2_compile() failed: missing closing parenthesis in \"(\" in FILE:1"),
-        (
-            "map a $b { include none; }",
-            "open() \"/etc/gate/none\" failed (2: No such file or directory) in FILE:1",
-        ),
+        ("map a $b { include none; }", "open() \"/etc/gate/none\" failed (2: No such file or directory) in FILE:1"),
         ("map a $remote_port { }", "the duplicate \"remote_port\" variable in FILE:1"),
         ("map $none $b { }", "unknown \"none\" variable"),
         ("map a $b { a $none; }", "unknown \"none\" variable"),
