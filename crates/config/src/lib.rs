@@ -12,6 +12,7 @@ mod merge;
 mod value;
 mod world;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use directive::{Args, Contexts, Directive, FAMILIES, Family, directives};
@@ -46,19 +47,25 @@ pub struct Stream {
     pub upstreams: Vec<upstream::Upstream>,
     /// `limit_conn_zone`s; [`limit_conn::ZoneId`] indexes this.
     pub limit_zones: Vec<limit_conn::Zone>,
+    /// Files that logs name, in force anywhere or not: all are opened, so that a mistake is found.
+    pub log_files: Vec<PathBuf>,
+    /// Where the block ends: what errors about the whole of it name.
+    pub end: syntax::Place,
     /// Resolvers in use; [`core::ResolverId`] indexes this.
     pub resolvers: Vec<core::Resolver>,
 }
 
 impl Stream {
-    /// A stream without servers.
-    pub fn empty() -> Self {
+    /// What a configuration without `stream { }` serves: nothing.
+    pub fn none() -> Self {
         Self {
             variables: Arc::default(),
             servers: Vec::new(),
             listeners: Vec::new(),
             upstreams: Vec::new(),
             limit_zones: Vec::new(),
+            log_files: Vec::new(),
+            end: syntax::Place::CommandLine,
             resolvers: Vec::new(),
         }
     }

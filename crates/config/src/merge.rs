@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use policy::template::Template;
-use syntax::Diagnostic;
+use syntax::{Diagnostic, Place};
 
 use crate::family::{
     access, core, events, limit_conn, listen, log, main_context, pass, proxy, proxy_ssl, realip, set, ssl, ssl_preread,
@@ -73,8 +73,8 @@ impl ContentDraft {
     }
 }
 
-/// What `stream { }` comes to, at its closing brace.
-pub(crate) fn stream(loader: &mut Loader<'_>) -> Result<Stream, Diagnostic> {
+/// What `stream { }` comes to, at its closing brace, which is at `end`.
+pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diagnostic> {
     let drafts = std::mem::take(&mut loader.stream().servers);
     let outer = &loader.stream().settings.proxy_ssl;
     let mut shared = None;
@@ -88,8 +88,10 @@ pub(crate) fn stream(loader: &mut Loader<'_>) -> Result<Stream, Diagnostic> {
 
     let mut listen = Vec::with_capacity(drafts.len());
     let mut servers = Vec::with_capacity(drafts.len());
+    let mut log_files: Vec<_> = log::files(&outer.log).collect();
     for ((draft, proxy_ssl), ssl) in drafts.into_iter().zip(proxy_ssl).zip(ssl) {
         let own = &draft.settings;
+        log_files.extend(log::files(&own.log));
         servers.push(Server {
             name: draft.listen.name(),
             core: core::merge(&own.core, &outer.core),
@@ -120,6 +122,8 @@ pub(crate) fn stream(loader: &mut Loader<'_>) -> Result<Stream, Diagnostic> {
         listeners,
         upstreams,
         limit_zones: Vec::new(),
+        log_files,
+        end,
         resolvers: std::mem::take(&mut draft.resolvers),
     })
 }

@@ -154,7 +154,10 @@ impl Draft {
         let Config { main, events, stream } = self.config;
         let mut opener = Opener { files: &mut kept.files, hostname: &self.hostname, buffered: Vec::new() };
         let error_log = opener.error_logs(&main.error_log)?;
-        let stream = stream.unwrap_or_else(Stream::empty);
+        let stream = stream.unwrap_or_else(Stream::none);
+        for path in &stream.log_files {
+            opener.file(path)?;
+        }
         let lists = [Builtin::SslCiphers, Builtin::SslCurves, Builtin::SslSigalgs];
         let keeps_hello_lists = lists.iter().any(|list| stream.variables.mentions(*list));
         let mut servers = Vec::with_capacity(stream.servers.len());

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use config::family::proxy_ssl::Context;
 use config::family::ssl::{Certificate, Pem, Protocols, SessionCache, Ssl, VerifyClient};
 use config::{Stream, World};
 use reactor::Socket;
+use syntax::Place;
 use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCache, TicketKey};
 
 pub use tls::{ClientContext, ServerContext};
@@ -74,7 +75,7 @@ impl Contexts {
                 Some(ssl) => Some(match servers.get(&Arc::as_ptr(ssl)) {
                     Some(same) => Arc::clone(same),
                     None => {
-                        let settings = server_settings(ssl, world, caches)?;
+                        let settings = server_settings(ssl, &stream.end, world, caches)?;
                         let (context, told) = ServerContext::build(&settings).map_err(text)?;
                         warnings.extend(told.iter().map(ToString::to_string));
                         servers.insert(Arc::as_ptr(ssl), Arc::clone(&context));
@@ -115,12 +116,17 @@ fn text(error: impl ToString) -> BuildError {
     BuildError::Text(error.to_string())
 }
 
-fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> Result<ServerSettings, BuildError> {
+fn server_settings(
+    ssl: &Ssl,
+    end: &Place,
+    world: &dyn World,
+    caches: &mut SessionCaches,
+) -> Result<ServerSettings, BuildError> {
     let mut ticket_keys = Vec::with_capacity(ssl.session_ticket_keys.len());
     for path in &ssl.session_ticket_keys {
-        let bytes = read(world, path)?;
+        let bytes = read(world, path).map_err(|error| BuildError::Text(format!("{error} in {end}")))?;
         let key = TicketKey::parse(&bytes)
-            .ok_or_else(|| BuildError::Text(format!("\"{}\" must be 48 or 80 bytes", path.display())))?;
+            .ok_or_else(|| BuildError::Text(format!("\"{}\" must be 48 or 80 bytes in {end}", path.display())))?;
         ticket_keys.push(key);
     }
     let session_cache = match &ssl.session_cache {
@@ -131,7 +137,7 @@ fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> 
             shared: shared.as_ref().map(|(name, size)| caches.of(name, *size, ssl.session_timeout)),
         },
     };
-    let optional = |path: &Option<std::path::PathBuf>| pem_if_any(world, path.as_deref());
+    let optional = |path: &Option<PathBuf>| pem_if_any(world, path.as_deref(), "certificate");
     Ok(ServerSettings {
         certificates: pairs(&ssl.certificates, world)?,
         passphrases: passphrases(world, ssl.password_file.as_deref())?,
@@ -139,7 +145,7 @@ fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> 
         ciphers: ssl.ciphers.clone(),
         prefer_server_ciphers: ssl.prefer_server_ciphers,
         ecdh_curve: ssl.ecdh_curve.clone(),
-        dhparam: optional(&ssl.dhparam)?,
+        dhparam: dhparam(world, ssl.dhparam.as_deref())?,
         verify: match ssl.verify_client {
             VerifyClient::Off => ClientVerify::Off,
             VerifyClient::On => ClientVerify::On,
@@ -150,7 +156,7 @@ fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> 
         // Loaded only where a certificate is asked for, as the reference does.
         client_ca: if ssl.verify_client == VerifyClient::Off { None } else { optional(&ssl.client_certificate)? },
         trusted_ca: optional(&ssl.trusted_certificate)?,
-        crl: optional(&ssl.crl)?,
+        crl: pem_if_any(world, ssl.crl.as_deref(), "CRL")?,
         session_cache,
         tickets: ssl.session_tickets,
         ticket_keys,
@@ -168,7 +174,10 @@ fn server_settings(ssl: &Ssl, world: &dyn World, caches: &mut SessionCaches) -> 
 
 fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSettings, BuildError> {
     let (trusted_ca, crl) = if context.verify {
-        (pem_if_any(world, context.trusted_certificate.as_deref())?, pem_if_any(world, context.crl.as_deref())?)
+        (
+            pem_if_any(world, context.trusted_certificate.as_deref(), "certificate")?,
+            pem_if_any(world, context.crl.as_deref(), "CRL")?,
+        )
     } else {
         (None, None)
     };
@@ -225,8 +234,24 @@ fn cannot_load(what: &str, name: &str, error: &io::Error) -> BuildError {
     BuildError::Text(format!("cannot load {what} \"{name}\": {}", tls::open_failure(name, error)))
 }
 
-fn pem_if_any(world: &dyn World, path: Option<&Path>) -> Result<Option<tls::Pem>, BuildError> {
-    path.map(|path| Ok(tls::Pem { name: path.display().to_string(), bytes: read(world, path)? })).transpose()
+/// PEM text of a file that is `what`: `certificate` or `CRL`.
+fn pem_if_any(world: &dyn World, path: Option<&Path>, what: &str) -> Result<Option<tls::Pem>, BuildError> {
+    let Some(path) = path else { return Ok(None) };
+    let name = path.display().to_string();
+    match world.read(path) {
+        Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
+        Err(error) => Err(cannot_load(what, &name, &error)),
+    }
+}
+
+fn dhparam(world: &dyn World, path: Option<&Path>) -> Result<Option<tls::Pem>, BuildError> {
+    let Some(path) = path else { return Ok(None) };
+    let name = path.display().to_string();
+    world.read(path).map(|bytes| Some(tls::Pem { name: name.clone(), bytes })).map_err(|error| {
+        let reason = tls::open_failure(&name, &error);
+        let reason = reason.strip_prefix("BIO_new_file()").unwrap_or(&reason);
+        BuildError::Text(format!("BIO_new_file(\"{name}\"){reason}"))
+    })
 }
 
 fn read(world: &dyn World, path: &Path) -> Result<Vec<u8>, BuildError> {

@@ -103,7 +103,7 @@ pub fn parse_upstream(text: &[u8]) -> Result<Target, &'static str> {
         let port = match rest {
             [] => None,
             [b':', port @ ..] => Some(one_port(port)?),
-            _ => return Err("invalid port"),
+            _ => return Err("invalid host"),
         };
         return Ok(Target { host: Host::Ip(ip), port });
     }
@@ -122,7 +122,7 @@ pub fn parse_listen(text: &[u8]) -> Result<ListenTarget, &'static str> {
         let ports = match rest {
             [] => (0, 0),
             [b':', ports @ ..] => port_range(ports)?,
-            _ => return Err("invalid port"),
+            _ => return Err("invalid host"),
         };
         return Ok(ListenTarget { host: Some(Host::Ip(ip)), ports });
     }

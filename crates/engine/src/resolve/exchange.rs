@@ -104,7 +104,7 @@ async fn listen(
             // The reference takes it for no answer: somebody else's query may have been malformed.
             let (id, name) = (message.metadata.id, query.name());
             let text = format!("DNS error (1: Format error), query id:{id}, name:\"{name}\"");
-            resolver.say(Level::Error, &text, server);
+            resolver.log.write(Level::Error, None, text.as_bytes());
             continue;
         }
         if message.metadata.response_code != ResponseCode::NoError {

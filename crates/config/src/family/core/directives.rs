@@ -124,7 +124,7 @@ fn stream(loader: &mut Loader<'_>, parser: &mut Parser<'_>) -> Result<(), Refusa
     loader.main.modules_fixed = true;
     loader.stream();
     loader.block_in(Contexts::STREAM, parser)?;
-    loader.merged = Some(merge::stream(loader)?);
+    loader.merged = Some(merge::stream(loader, parser.place())?);
     Ok(())
 }
 
