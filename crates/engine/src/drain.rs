@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use reactor::Event;
@@ -67,8 +67,9 @@ impl Drain {
     }
 
     /// Runs `session` to its end, or until the drain is forced: then `None`.
-    pub async fn unless_forced<T>(&self, session: impl Future<Output = T>) -> Option<T> {
-        let mut session = pin!(session);
+    ///
+    /// It is pinned by the caller, since a future that is passed on takes its room twice.
+    pub async fn unless_forced<T>(&self, mut session: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|context| {
             if self.forced.get() {
                 return Poll::Ready(None);

@@ -72,13 +72,15 @@ pub struct Manner {
 }
 
 /// Relays until there is an end. `up` carries from `client` to `upstream`, `down` back.
-pub async fn run(
-    client: &mut End,
-    upstream: &mut End,
-    (mut up, mut down): (Flow<'_>, Flow<'_>),
+///
+/// Not an `async fn`, which would keep its arguments beside the future made of them.
+pub fn run<'a>(
+    client: &'a mut End,
+    upstream: &'a mut End,
+    (mut up, mut down): (Flow<'a>, Flow<'a>),
     manner: Manner,
-    report: &impl Report,
-) -> Stop {
+    report: impl Report + 'a,
+) -> impl Future<Output = Stop> + 'a {
     let timer = Timer::new();
     timer.set(reactor::now() + manner.idle);
     let mut delay = None;
@@ -138,7 +140,6 @@ pub async fn run(
         }
         timer.poll_expired().map(|()| Stop::Idle)
     })
-    .await
 }
 
 /// Whose end ends the relay, if any does now.

@@ -2,9 +2,12 @@
 //! configuration is read through [`Session::server`] only, since TLS and preread may swap it.
 
 mod access;
+mod action;
+mod attempts;
 mod content;
 pub mod fail;
 mod limit_conn;
+mod lines;
 mod pass;
 mod preread;
 mod proxy;
@@ -19,8 +22,8 @@ mod upstream_tls;
 mod variables;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::fmt::{self, Write as _};
-use std::io;
+use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
 
 use config::ServerId;
@@ -36,67 +39,12 @@ use crate::generation::{Connection, Generation};
 use crate::plan::Server;
 use crate::relay::End;
 use crate::upstream::Attempt;
-use fail::{Cause, errno};
+use fail::Cause;
+
+pub use action::Action;
 
 /// What a phase answers: go on, or why the session ends.
 pub type Phase<T = ()> = Result<T, Cause>;
-
-/// What a session is doing, as error-log lines put it (`while …`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Nothing that has a name.
-    None,
-    /// The phases before TLS.
-    Initializing,
-    /// Reading the PROXY header.
-    ReadingHeader,
-    /// The client's handshake.
-    Handshaking,
-    /// Waiting for a ClientHello to look into.
-    Prereading,
-    /// `return`.
-    Returning,
-    /// `pass`.
-    Passing,
-    /// Connecting to a peer.
-    Connecting,
-    /// The upstream's handshake.
-    HandshakingUpstream,
-    /// Relaying.
-    Proxying,
-    /// Relaying, at a read from the client.
-    ReadingClient,
-    /// Relaying, at a write to the client.
-    SendingClient,
-    /// Relaying, at a read from the upstream.
-    ReadingUpstream,
-    /// Relaying, at a write to the upstream.
-    SendingUpstream,
-    /// Writing access logs.
-    Logging,
-}
-
-impl Action {
-    fn text(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Initializing => "initializing session",
-            Self::ReadingHeader => "reading PROXY protocol",
-            Self::Handshaking => "SSL handshaking",
-            Self::Prereading => "prereading client data",
-            Self::Returning => "returning text",
-            Self::Passing => "passing connection to port",
-            Self::Connecting => "connecting to upstream",
-            Self::HandshakingUpstream => "SSL handshaking to upstream",
-            Self::Proxying => "proxying connection",
-            Self::ReadingClient => "proxying and reading from client",
-            Self::SendingClient => "proxying and sending to client",
-            Self::ReadingUpstream => "proxying and reading from upstream",
-            Self::SendingUpstream => "proxying and sending to upstream",
-            Self::Logging => "logging session",
-        }
-    }
-}
 
 /// Facts about one client that phases and variables share. Everything rare is boxed on first
 /// use, so that an idle session stays small.
@@ -290,68 +238,6 @@ impl Session {
         }
     }
 
-    /// Logs why the session ends, if that is to be told.
-    fn tell(&self, cause: &Cause) {
-        if let Some(level) = cause.level() {
-            self.log(level, format_args!("{cause}"));
-        }
-    }
-
-    /// An error-log line with this session's context.
-    pub fn log(&self, level: Level, text: fmt::Arguments<'_>) {
-        let logs = &self.server().error_log;
-        if !logs.admits(level) {
-            return;
-        }
-        let mut line = text.to_string();
-        self.context(&mut line);
-        logs.write(level, Some(self.number), line.as_bytes());
-    }
-
-    /// The same for a system call that failed.
-    pub fn log_failed(&self, level: Level, call: &str, error: &io::Error) {
-        self.log(level, format_args!("{call} failed{}", errno(error)));
-    }
-
-    /// An error-log line without context.
-    pub fn log_plain(&self, level: Level, text: fmt::Arguments<'_>) {
-        let logs = &self.server().error_log;
-        if logs.admits(level) {
-            logs.write(level, Some(self.number), text.to_string().as_bytes());
-        }
-    }
-
-    fn context(&self, line: &mut String) {
-        let action = self.action.get();
-        if action != Action::None {
-            let _ = write!(line, " while {}", action.text());
-        }
-        let udp = if self.is_udp() { "udp " } else { "" };
-        let _ = write!(
-            line,
-            ", {udp}client: {}, server: {}",
-            self.client.borrow().ip_text(),
-            self.virtual_address().address
-        );
-        if !self.proxying.get() {
-            return;
-        }
-        let attempts = self.attempts.borrow();
-        if let Some(attempt) = attempts.last() {
-            let _ = write!(line, ", upstream: \"{}\"", attempt.name);
-        } else if let Some(name) = self.rare_if_any().and_then(|rare| rare.upstream_name.borrow().clone()) {
-            let _ = write!(line, ", upstream: \"{name}\"");
-        }
-        let _ = write!(
-            line,
-            ", bytes from/to client:{}/{}, bytes from/to upstream:{}/{}",
-            self.received.get(),
-            self.sent.get(),
-            self.from_upstream.get(),
-            self.to_upstream.get()
-        );
-    }
-
     /// The same connection at another listener, as if accepted there.
     fn passed_on(&self, listener: usize, local: Address) -> Accepted {
         Accepted {
@@ -371,46 +257,6 @@ impl Session {
         if let Some(server) = names.find(name, &self.scope()) {
             self.switch(server);
         }
-    }
-
-    /// Begins an attempt to reach a peer.
-    fn start_attempt(&self, attempt: Attempt) {
-        self.from_upstream.set(0);
-        self.to_upstream.set(0);
-        self.attempts.borrow_mut().push(attempt);
-    }
-
-    /// The attempt's connection is there.
-    fn connected(&self) {
-        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.connect_time = Some(reactor::now() - attempt.started);
-        }
-    }
-
-    /// The upstream said its first byte.
-    fn first_byte(&self) {
-        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.first_byte_time = Some(reactor::now() - attempt.started);
-        }
-    }
-
-    /// The attempt is over: its counts and times become what variables say.
-    fn finish_attempt(&self) {
-        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.session_time = Some(reactor::now() - attempt.started);
-            attempt.received = self.from_upstream.get();
-            attempt.sent = self.to_upstream.get();
-        }
-    }
-
-    /// Milliseconds until the first byte of the last attempt, if it came.
-    fn attempt_first_byte(&self) -> Option<u64> {
-        self.attempts.borrow().last().and_then(|attempt| attempt.first_byte_time)
-    }
-
-    /// Milliseconds that the last attempt has taken.
-    fn attempt_time(&self) -> u64 {
-        self.attempts.borrow().last().map_or(0, |attempt| reactor::now() - attempt.started)
     }
 
     /// The PROXY header that tells of this client, in the text or the binary form.
@@ -456,7 +302,8 @@ async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
     );
     let drain = &session.generation.drain;
     let _live = drain.enter();
-    let done = drain.unless_forced(phases(&session, client)).await;
+    let mut phases = pin!(phases(&session, client));
+    let done = drain.unless_forced(phases.as_mut()).await;
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
         Err(Cause::Passed(listener, local)) => return Some(session.passed_on(listener, local)),
@@ -470,13 +317,35 @@ async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
 }
 
 async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
-    proxy_header::read(s).await?;
+    // What is over soon lives on the heap meanwhile, so that a session that relays is small.
+    if s.virtual_address().proxy_protocol {
+        Box::pin(proxy_header::read(s)).await?;
+    }
     realip::replace(s);
     s.doing(Action::Initializing);
     set::assign(s);
     limit_conn::count(s)?;
     access::check(s)?;
-    tls::handshake(s, client).await?;
-    let preread = preread::read(s, client).await?;
+    if s.virtual_address().ssl && matches!(client, End::Plain(_)) {
+        Box::pin(tls::handshake(s, client)).await?;
+    }
+    let preread = if s.server().conf.ssl_preread { Box::pin(preread::read(s, client)).await? } else { Vec::new() };
     content::run(s, client, preread).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<F: Future>(_: impl FnOnce(Accepted, Connection) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What an idle session costs besides its sockets: its future and its facts.
+    #[test]
+    fn memory_per_session_does_not_creep() {
+        let (future, facts) = (size_of_future(serve), size_of::<Session>());
+        assert!(future <= 1024, "the future has grown to {future} bytes");
+        assert!(facts <= 256, "the facts have grown to {facts} bytes");
+    }
 }

@@ -196,9 +196,9 @@ impl End {
     /// Ends the stream. TLS says close_notify and waits a while for the peer's.
     pub async fn close(self) {
         if let Self::Tls(mut end) = self {
-            let closed = std::future::poll_fn(|_| end.poll_close());
+            let closed = std::future::poll_fn(move |_| end.poll_close());
             // The session is over either way; a peer that does not answer is not waited for.
-            let _ = reactor::timeout(CLOSE_NOTIFY_WAIT, closed).await;
+            let _ = Box::pin(reactor::timeout(CLOSE_NOTIFY_WAIT, closed)).await;
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(s: &Session, client: &mut End, first: Vec<u8>) -> Phase 
     }
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),
-        Content::Return(text) => return_text::run(s, client, text).await,
+        Content::Return(text) => Box::pin(return_text::run(s, client, text)).await,
         Content::Pass(to) => pass::run(s, client, to, &first),
         Content::Proxy(to) => proxy::run(s, client, to, first).await,
     }

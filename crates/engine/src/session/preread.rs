@@ -12,9 +12,6 @@ use crate::relay::{self, End};
 /// Reads the ClientHello and switches to the server it names. What had to be consumed for that,
 /// under TLS termination, is returned to be sent on first.
 pub(super) async fn read(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
-    if !s.server().conf.ssl_preread {
-        return Ok(Vec::new());
-    }
     s.doing(Action::Prereading);
     let timeout = s.server().conf.core.preread_timeout;
     let look = async {

@@ -18,8 +18,8 @@ use crate::upstream::{Attempt, Group, Picked, Picker};
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass, first: Vec<u8>) -> Phase {
     s.doing(Action::None);
     s.start_proxying();
-    let group = super::content::group(s, pass).await?;
-    let (mut upstream, picked) = connect(s, &group).await?;
+    // Over soon, so it lives on the heap meanwhile.
+    let (group, mut upstream, picked) = Box::pin(reach(s, pass)).await?;
     let done = carry(s, client, &mut upstream, first).await;
     s.finish_attempt();
     picked.release(s.attempt_first_byte(), s.attempt_time());
@@ -30,6 +30,13 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass, first: Vec<u
         end.say_goodbye();
     }
     done
+}
+
+/// Finds the group and connects to a peer of it.
+async fn reach(s: &Session, pass: &Pass) -> Phase<(Rc<Group>, End, Picked)> {
+    let group = super::content::group(s, pass).await?;
+    let (upstream, picked) = connect(s, &group).await?;
+    Ok((group, upstream, picked))
 }
 
 /// Why one attempt came to nothing.
@@ -226,7 +233,7 @@ async fn carry(s: &Session, client: &mut End, upstream: &mut End, first: Vec<u8>
     let up = Flow::new(&s.received, &s.to_upstream, out, limit(s, proxy.upload_rate.as_ref()));
     let down = Flow::new(&s.from_upstream, &s.sent, Vec::new(), limit(s, proxy.download_rate.as_ref()));
     let manner = Manner { idle: proxy.timeout, hold: proxy.buffer_size, half_close: proxy.half_close };
-    let stop = relay::run(client, upstream, (up, down), manner, &Told(s)).await;
+    let stop = relay::run(client, upstream, (up, down), manner, Told(s)).await;
     let side = match stop {
         Stop::Idle => return Err(Cause::RelayTimeout),
         Stop::Broken(_) => return Ok(()),

@@ -10,11 +10,8 @@ use super::{Action, Phase, Session};
 /// The most of a header that is looked at; it must arrive in one piece.
 const LONGEST: usize = 4096;
 
-/// Reads the PROXY header, if the address demands one.
+/// Reads the PROXY header that the address demands.
 pub(super) async fn read(s: &Session) -> Phase {
-    if !s.virtual_address().proxy_protocol {
-        return Ok(());
-    }
     s.doing(Action::ReadingHeader);
     let timeout = s.server().conf.core.proxy_protocol_timeout;
     match reactor::timeout(timeout, header(s)).await {

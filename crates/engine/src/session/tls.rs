@@ -14,11 +14,8 @@ use super::{Action, Phase, Session};
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
 
-/// Shakes hands, if the address asks for TLS.
+/// Shakes hands with a client of an address that asks for TLS.
 pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
-    if !s.virtual_address().ssl || matches!(client, End::Tls(_)) {
-        return Ok(());
-    }
     s.doing(Action::Handshaking);
     let Some(context) = s.server().tls.server.clone() else { return Err(Cause::Told(500)) };
     let timeout = s.server().conf.ssl_handshake_timeout;

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -140,7 +141,8 @@ async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, slot: Connectio
     );
     let drain = &session.generation.drain;
     let live = drain.enter();
-    let done = drain.unless_forced(phases(&session, &flows, &flow)).await;
+    let mut phases = pin!(phases(&session, &flows, &flow));
+    let done = drain.unless_forced(phases.as_mut()).await;
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
         Err(cause) => {

@@ -1,0 +1,46 @@
+//! The attempts of a session to reach a peer, as variables tell of them.
+
+use super::Session;
+use crate::upstream::Attempt;
+
+impl Session {
+    /// Begins an attempt to reach a peer.
+    pub(super) fn start_attempt(&self, attempt: Attempt) {
+        self.from_upstream.set(0);
+        self.to_upstream.set(0);
+        self.attempts.borrow_mut().push(attempt);
+    }
+
+    /// The attempt's connection is there.
+    pub(super) fn connected(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.connect_time = Some(reactor::now() - attempt.started);
+        }
+    }
+
+    /// The upstream said its first byte.
+    pub(super) fn first_byte(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.first_byte_time = Some(reactor::now() - attempt.started);
+        }
+    }
+
+    /// The attempt is over: its counts and times become what variables say.
+    pub(super) fn finish_attempt(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.session_time = Some(reactor::now() - attempt.started);
+            attempt.received = self.from_upstream.get();
+            attempt.sent = self.to_upstream.get();
+        }
+    }
+
+    /// Milliseconds until the first byte of the last attempt, if it came.
+    pub(super) fn attempt_first_byte(&self) -> Option<u64> {
+        self.attempts.borrow().last().and_then(|attempt| attempt.first_byte_time)
+    }
+
+    /// Milliseconds that the last attempt has taken.
+    pub(super) fn attempt_time(&self) -> u64 {
+        self.attempts.borrow().last().map_or(0, |attempt| reactor::now() - attempt.started)
+    }
+}
