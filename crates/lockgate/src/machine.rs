@@ -37,6 +37,10 @@ impl config::World for Machine {
         os::process::online_cpus()
     }
 
+    fn open_files_limit(&self) -> Option<u64> {
+        os::process::nofile().map(|(soft, _)| soft)
+    }
+
     fn is_root(&self) -> bool {
         os::process::is_root()
     }
