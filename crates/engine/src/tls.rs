@@ -75,6 +75,9 @@ impl Contexts {
                 Some(ssl) => Some(match servers.get(&Arc::as_ptr(ssl)) {
                     Some(same) => Arc::clone(same),
                     None => {
+                        if !ssl.ech_files.is_empty() {
+                            warnings.push("\"ssl_ech_file\" is not supported on this platform, ignored".to_owned());
+                        }
                         let settings = server_settings(ssl, &stream.end, world, caches)?;
                         let (context, told) = ServerContext::build(&settings).map_err(text)?;
                         warnings.extend(told.iter().map(ToString::to_string));

@@ -39,6 +39,8 @@ pub enum Cause {
     HandshakeRejected,
     /// The client's certificate is not to be trusted: code and reason.
     ClientCertificate(i64, String),
+    /// `ssl_ocsp`: the client's certificate was revoked, or nobody would say.
+    CertificateStatus(&'static str),
     /// `ssl_verify_client on`, and there was no certificate.
     NoClientCertificate,
     /// No peer of the group may be used.
@@ -108,6 +110,7 @@ impl Cause {
             | Self::Handshake(_, true)
             | Self::HandshakeRejected
             | Self::ClientCertificate(..)
+            | Self::CertificateStatus(_)
             | Self::NoClientCertificate
             | Self::RelayTimeout
             | Self::ShutdownTimeout
@@ -145,6 +148,7 @@ impl fmt::Display for Cause {
             Self::ClientCertificate(code, reason) => {
                 write!(f, "client SSL certificate verify error: ({code}:{reason})")
             }
+            Self::CertificateStatus(reason) => write!(f, "client SSL certificate verify error: {reason}"),
             Self::NoClientCertificate => f.write_str("client sent no required SSL certificate"),
             Self::NoLiveUpstreams => f.write_str("no live upstreams"),
             Self::NoResolver(name) => write!(f, "no resolver defined to resolve {name}"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::family::ssl::{Certificate, Pem, VerifyClient};
+use config::family::ssl::{Certificate, Ocsp, Pem, VerifyClient};
 use tls::{Choice, HandshakeError, Identity, KeyPair, Status, Stream};
 
 use super::fail::{Cause, errno};
@@ -157,8 +157,14 @@ fn verify(s: &Session, end: &TlsEnd) -> Phase {
     if !result.is_ok() && !forgiven {
         return Err(Cause::ClientCertificate(result.code().into(), result.text().to_owned()));
     }
-    if mode == VerifyClient::On && stream.peer_certificate().is_none() {
+    let shown = stream.peer_certificate().is_some();
+    if mode == VerifyClient::On && !shown {
         return Err(Cause::NoClientCertificate);
+    }
+    let ocsp = s.server().conf.ssl.as_ref().map_or(Ocsp::Off, |ssl| ssl.ocsp);
+    if ocsp != Ocsp::Off && shown {
+        // No responder is asked so far, and a certificate whose status is unknown is not let in.
+        return Err(Cause::CertificateStatus("certificate status request failed"));
     }
     Ok(())
 }
