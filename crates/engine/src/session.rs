@@ -94,7 +94,7 @@ impl fmt::Debug for Rare {
 #[derive(Default)]
 pub struct Rare {
     /// The PROXY header that came.
-    pub header: OnceCell<wire::proxy_protocol::Header>,
+    pub header: OnceCell<Box<wire::proxy_protocol::Header>>,
     /// The peer's own address where realip replaced it.
     pub original: OnceCell<Address>,
     /// What preread learnt from the ClientHello.
@@ -347,5 +347,7 @@ mod tests {
         let (future, facts) = (size_of_future(serve), size_of::<Session>());
         assert!(future <= 1024, "the future has grown to {future} bytes");
         assert!(facts <= 256, "the facts have grown to {facts} bytes");
+        let rare = size_of::<Rare>();
+        assert!(rare <= 256, "what few sessions need has grown to {rare} bytes");
     }
 }

@@ -8,7 +8,10 @@ impl Session {
     pub(super) fn start_attempt(&self, attempt: Attempt) {
         self.from_upstream.set(0);
         self.to_upstream.set(0);
-        self.attempts.borrow_mut().push(attempt);
+        let mut attempts = self.attempts.borrow_mut();
+        // Most sessions make one attempt only.
+        attempts.reserve_exact(1);
+        attempts.push(attempt);
     }
 
     /// The attempt's connection is there.

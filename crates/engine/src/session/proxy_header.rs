@@ -40,7 +40,7 @@ async fn header(s: &Session) -> Phase {
 
 fn remember(s: &Session, header: Header) {
     // A connection passed on to another listener may bring a second one; the first holds.
-    let _ = s.rare().header.set(header);
+    let _ = s.rare().header.set(Box::new(header));
 }
 
 fn refused(error: &HeaderError, seen: &[u8]) -> Cause {
