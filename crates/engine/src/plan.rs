@@ -56,7 +56,7 @@ pub struct Plan {
     pub prefix: PathBuf,
     /// What certificates evaluated for each handshake are relative to.
     pub conf_dir: PathBuf,
-    /// Whether a variable tells of the lists in a ClientHello, which are not kept otherwise.
+    /// Whether a variable tells of the lists in a `ClientHello`, which are not kept otherwise.
     pub keeps_hello_lists: bool,
     servers: Vec<Server>,
     limit_zones: Vec<LimitZone>,
@@ -256,7 +256,7 @@ impl Kept {
         }
         let counts = Arc::new(Counts::new(conf.size));
         self.zones.insert(conf.name.clone(), (conf.size, conf.key_text.clone(), Arc::clone(&counts)));
-        Ok(LimitZone { counts, conf })
+        Ok(LimitZone { conf, counts })
     }
 }
 
@@ -268,8 +268,8 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
-    fn file(&mut self, path: &PathBuf) -> Result<Arc<LogFile>, BuildError> {
-        self.files.open(path).map_err(|error| BuildError::Open(path.clone(), error))
+    fn file(&mut self, path: &Path) -> Result<Arc<LogFile>, BuildError> {
+        self.files.open(path).map_err(|error| BuildError::Open(path.to_owned(), error))
     }
 
     fn sender(&self, to: &Syslog) -> Arc<Sender> {

@@ -97,11 +97,11 @@ pub struct Rare {
     pub header: OnceCell<Box<wire::proxy_protocol::Header>>,
     /// The peer's own address where realip replaced it.
     pub original: OnceCell<Address>,
-    /// What preread learnt from the ClientHello.
+    /// What preread learnt from the `ClientHello`.
     pub hello: RefCell<Option<wire::client_hello::Hello>>,
     /// What variables may ask of the client's TLS connection.
     pub tls: OnceCell<crate::tls::Connection>,
-    /// The name that the ClientHello asked for, known while the handshake is under way.
+    /// The name that the `ClientHello` asked for, known while the handshake is under way.
     pub server_name: RefCell<Option<Box<[u8]>>>,
     /// Slots held in `limit_conn` zones until the session ends.
     pub slots: RefCell<Vec<policy::limit_conn::Slot>>,
@@ -229,11 +229,11 @@ impl Session {
         for log in &server.access_log {
             line.clear();
             log.format_line(&self.scope(), &mut line);
-            if !line.is_empty() {
-                if let Err((level, text)) = self.generation.write_access(log, &self.scope(), &line) {
-                    self.doing(Action::Logging);
-                    self.log(level, format_args!("{text}"));
-                }
+            if !line.is_empty()
+                && let Err((level, text)) = self.generation.write_access(log, &self.scope(), &line)
+            {
+                self.doing(Action::Logging);
+                self.log(level, format_args!("{text}"));
             }
         }
     }

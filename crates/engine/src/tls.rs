@@ -69,36 +69,29 @@ impl Contexts {
         let mut clients: HashMap<*const Context, Arc<ClientContext>> = HashMap::new();
         let mut contexts = Self::default();
         for server in &stream.servers {
-            let mut tls = ServerTls::default();
-            tls.server = match &server.ssl {
-                None => None,
-                Some(ssl) => Some(match servers.get(&Arc::as_ptr(ssl)) {
-                    Some(same) => Arc::clone(same),
-                    None => {
-                        if !ssl.ech_files.is_empty() {
-                            warnings.push("\"ssl_ech_file\" is not supported on this platform, ignored".to_owned());
-                        }
-                        let settings = server_settings(ssl, &stream.end, world, caches)?;
-                        let (context, told) = ServerContext::build(&settings).map_err(text)?;
-                        warnings.extend(told.iter().map(ToString::to_string));
-                        servers.insert(Arc::as_ptr(ssl), Arc::clone(&context));
-                        context
+            let mut tls = ServerTls {
+                server: match &server.ssl {
+                    None => None,
+                    Some(ssl) => {
+                        let known = servers.get(&Arc::as_ptr(ssl)).map(Arc::clone);
+                        Some(known.map_or_else(|| server_context(ssl, &stream.end, world, caches, warnings), Ok)?)
                     }
-                }),
-            };
-            tls.client = match &server.proxy_ssl {
-                None => None,
-                Some(ssl) => Some(match clients.get(&Arc::as_ptr(&ssl.context)) {
-                    Some(same) => Arc::clone(same),
-                    None => {
-                        let settings = client_settings(&ssl.context, world)?;
-                        let (context, told) = ClientContext::build(&settings).map_err(text)?;
-                        warnings.extend(told.iter().map(ToString::to_string));
-                        clients.insert(Arc::as_ptr(&ssl.context), Arc::clone(&context));
-                        context
+                },
+                client: match server.proxy_ssl.as_ref().map(|ssl| &ssl.context) {
+                    None => None,
+                    Some(conf) => {
+                        let known = clients.get(&Arc::as_ptr(conf)).map(Arc::clone);
+                        Some(known.map_or_else(|| client_context(conf, world, warnings), Ok)?)
                     }
-                }),
+                },
+                ..ServerTls::default()
             };
+            if let (Some(ssl), Some(context)) = (&server.ssl, &tls.server) {
+                servers.entry(Arc::as_ptr(ssl)).or_insert_with(|| Arc::clone(context));
+            }
+            if let (Some(ssl), Some(context)) = (&server.proxy_ssl, &tls.client) {
+                clients.entry(Arc::as_ptr(&ssl.context)).or_insert_with(|| Arc::clone(context));
+            }
             if let Some(ssl) = server.ssl.as_ref().filter(|ssl| ssl.certificates.iter().any(Certificate::is_evaluated))
             {
                 tls.passphrases = passphrases(world, ssl.password_file.as_deref())?;
@@ -115,8 +108,31 @@ impl Contexts {
     }
 }
 
-fn text(error: impl ToString) -> BuildError {
-    BuildError::Text(error.to_string())
+fn server_context(
+    ssl: &Ssl,
+    end: &Place,
+    world: &dyn World,
+    caches: &mut SessionCaches,
+    warnings: &mut Vec<String>,
+) -> Result<Arc<ServerContext>, BuildError> {
+    if !ssl.ech_files.is_empty() {
+        warnings.push("\"ssl_ech_file\" is not supported on this platform, ignored".to_owned());
+    }
+    let settings = server_settings(ssl, end, world, caches)?;
+    let (context, told) = ServerContext::build(&settings).map_err(|error| BuildError::Text(error.to_string()))?;
+    warnings.extend(told.iter().map(ToString::to_string));
+    Ok(context)
+}
+
+fn client_context(
+    conf: &Context,
+    world: &dyn World,
+    warnings: &mut Vec<String>,
+) -> Result<Arc<ClientContext>, BuildError> {
+    let settings = client_settings(conf, world)?;
+    let (context, told) = ClientContext::build(&settings).map_err(|error| BuildError::Text(error.to_string()))?;
+    warnings.extend(told.iter().map(ToString::to_string));
+    Ok(context)
 }
 
 fn server_settings(

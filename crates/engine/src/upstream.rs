@@ -26,6 +26,9 @@ impl SharedPeers {
     }
 }
 
+/// Under what a TLS session is kept: the peer, and the name it was asked for and verified by.
+pub type SessionKey = (Rc<str>, Box<str>);
+
 /// A group on one thread.
 pub struct Group {
     /// Its name, as log lines and `$upstream_addr` give it when no peer is available.
@@ -35,7 +38,7 @@ pub struct Group {
     state: State,
     key: Option<Template>,
     /// TLS sessions to resume, by peer and effective name.
-    pub tls_sessions: RefCell<HashMap<(Rc<str>, Box<str>), tls::Session>>,
+    pub tls_sessions: RefCell<HashMap<SessionKey, tls::Session>>,
     /// Whether TLS sessions are worth keeping: the group outlives the session.
     pub lasting: bool,
 }
@@ -83,7 +86,7 @@ impl Group {
     }
 
     /// Keeps a TLS session for the next connection to the same peer under the same name.
-    pub fn remember(&self, key: (Rc<str>, Box<str>), session: tls::Session) {
+    pub fn remember(&self, key: SessionKey, session: tls::Session) {
         /// Names may come from clients, so there is a bound.
         const MOST: usize = 1024;
         let mut sessions = self.tls_sessions.borrow_mut();

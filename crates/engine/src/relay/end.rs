@@ -11,7 +11,7 @@ use tls::{Shutdown, StreamError, Transfer};
 use super::pipe::Pipe;
 use crate::tls::Connection;
 
-/// How long a close waits for the peer's close_notify, milliseconds.
+/// How long a close waits for the peer's `close_notify`, milliseconds.
 const CLOSE_NOTIFY_WAIT: u64 = 3_000;
 
 /// A byte stream that a relay reads and writes.
@@ -102,7 +102,7 @@ impl TlsEnd {
         }
     }
 
-    /// Says close_notify without waiting for the peer's.
+    /// Says `close_notify` without waiting for the peer's.
     pub fn say_goodbye(&mut self) {
         if !self.broken {
             // Whether it arrives is the peer's affair: the connection closes now.
@@ -110,7 +110,7 @@ impl TlsEnd {
         }
     }
 
-    /// Says close_notify and waits for the peer's.
+    /// Says `close_notify` and waits for the peer's.
     fn poll_close(&mut self) -> Poll<()> {
         loop {
             if self.broken {
@@ -193,7 +193,7 @@ impl End {
         Ok(())
     }
 
-    /// Ends the stream. TLS says close_notify and waits a while for the peer's.
+    /// Ends the stream. TLS says `close_notify` and waits a while for the peer's.
     pub async fn close(self) {
         if let Self::Tls(mut end) = self {
             let closed = std::future::poll_fn(move |_| end.poll_close());

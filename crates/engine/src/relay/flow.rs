@@ -197,14 +197,12 @@ impl<'a> Flow<'a> {
     /// Moves a piece through a pipe without copying it.
     fn splice(&mut self, from: &mut End, to: &mut End, most: usize) -> Result<(), (Way, io::Error)> {
         if matches!(self.held, Held::Nothing) {
-            match Pipe::take() {
-                Ok(pipe) => self.held = Held::Pipe(Box::new(pipe)),
+            let Ok(pipe) = Pipe::take() else {
                 // Out of descriptors: copying needs none.
-                Err(_) => {
-                    self.streak = 0;
-                    return self.copy(from, to, most.min(SCRATCH));
-                }
-            }
+                self.streak = 0;
+                return self.copy(from, to, most.min(SCRATCH));
+            };
+            self.held = Held::Pipe(Box::new(pipe));
         }
         let Held::Pipe(pipe) = &mut self.held else { return Ok(()) };
         match from.poll_fill(pipe, most) {

@@ -11,7 +11,7 @@ pub enum Action {
     ReadingHeader,
     /// The client's handshake.
     Handshaking,
-    /// Waiting for a ClientHello to look into.
+    /// Waiting for a `ClientHello` to look into.
     Prereading,
     /// `return`.
     Returning,

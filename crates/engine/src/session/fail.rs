@@ -115,8 +115,7 @@ impl Cause {
             | Self::RelayTimeout
             | Self::ShutdownTimeout
             | Self::ReturnTimeout => Some(Level::Info),
-            Self::Handshake(_, false) => Some(Level::Crit),
-            Self::Socket(..) => Some(Level::Crit),
+            Self::Handshake(_, false) | Self::Socket(..) => Some(Level::Crit),
             _ => Some(Level::Error),
         }
     }
@@ -143,7 +142,7 @@ impl fmt::Display for Cause {
             Self::HeaderVersion(version) => write!(f, "unknown PROXY protocol version: {version}"),
             Self::PrereadFull => f.write_str("preread buffer full"),
             Self::ClosedInHandshake => f.write_str("peer closed connection in SSL handshake"),
-            Self::Handshake(text, _) => f.write_str(text),
+            Self::Handshake(text, _) | Self::BadTarget(text) => f.write_str(text),
             Self::HandshakeRejected => f.write_str("handshake rejected"),
             Self::ClientCertificate(code, reason) => {
                 write!(f, "client SSL certificate verify error: ({code}:{reason})")
@@ -153,7 +152,6 @@ impl fmt::Display for Cause {
             Self::NoLiveUpstreams => f.write_str("no live upstreams"),
             Self::NoResolver(name) => write!(f, "no resolver defined to resolve {name}"),
             Self::NotResolved(name, code, reason) => write!(f, "{name} could not be resolved ({code}: {reason})"),
-            Self::BadTarget(text) => f.write_str(text),
             Self::Socket(call, error) => write!(f, "{call} failed{}", errno(error)),
             Self::PassCycle => f.write_str("stream pass cycle"),
             Self::PassUdp => f.write_str("cannot pass udp connection"),

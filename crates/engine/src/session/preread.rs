@@ -1,4 +1,4 @@
-//! Preread: the ClientHello, looked into without being consumed (`ssl_preread`).
+//! Preread: the `ClientHello`, looked into without being consumed (`ssl_preread`).
 
 use std::io;
 use std::task::Poll;
@@ -9,7 +9,7 @@ use super::fail::Cause;
 use super::{Action, Phase, Session};
 use crate::relay::{self, End};
 
-/// Reads the ClientHello and switches to the server it names. What had to be consumed for that,
+/// Reads the `ClientHello` and switches to the server it names. What had to be consumed for that,
 /// under TLS termination, is returned to be sent on first.
 pub(super) async fn read(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
     s.doing(Action::Prereading);

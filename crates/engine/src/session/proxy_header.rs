@@ -29,7 +29,7 @@ async fn header(s: &Session) -> Phase {
     })
     .await?;
     let seen = buffer.get(..bytes).unwrap_or_default();
-    let (header, length) = proxy_protocol::parse(seen).map_err(|error| refused(&error, seen))?;
+    let (header, length) = proxy_protocol::parse(seen).map_err(|error| refused(error, seen))?;
     let taken = s.socket.try_read(buffer.get_mut(..length).unwrap_or_default()).map_err(Cause::HeaderRead)?;
     if taken != length {
         return Err(Cause::Told(500));
@@ -43,9 +43,9 @@ fn remember(s: &Session, header: Header) {
     let _ = s.rare().header.set(Box::new(header));
 }
 
-fn refused(error: &HeaderError, seen: &[u8]) -> Cause {
+fn refused(error: HeaderError, seen: &[u8]) -> Cause {
     match error {
-        HeaderError::UnknownVersion(version) => Cause::HeaderVersion(*version),
+        HeaderError::UnknownVersion(version) => Cause::HeaderVersion(version),
         HeaderError::TooLarge => Cause::HeaderTooLarge,
         HeaderError::ShortAddresses => Cause::Told(400),
         HeaderError::Broken => {

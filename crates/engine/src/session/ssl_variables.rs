@@ -18,11 +18,11 @@ fn append(s: &Session, which: Builtin, out: &mut Vec<u8>) -> Option<()> {
     use Builtin as B;
     let rare = s.rare_if_any()?;
     let connection = rare.tls.get()?;
-    if which == B::SslServerName {
-        if let Some(name) = &*rare.server_name.borrow() {
-            out.extend_from_slice(name);
-            return Some(());
-        }
+    if which == B::SslServerName
+        && let Some(name) = &*rare.server_name.borrow()
+    {
+        out.extend_from_slice(name);
+        return Some(());
     }
     // During the handshake the connection is busy; there is nothing to tell of it yet.
     let stream = connection.try_borrow().ok()?;

@@ -189,6 +189,7 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
 }
 
 /// How a relay of datagrams ended.
+#[derive(Clone, Copy)]
 enum Ended {
     /// As many answers as were to come. The flag tells that a socket failed on the way.
     Done(bool),
