@@ -6,34 +6,34 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Args {
+pub(crate) struct Args {
     /// `-v`.
-    pub version: bool,
+    pub(crate) version: bool,
     /// `-V`.
-    pub configure: bool,
+    pub(crate) configure: bool,
     /// `-?` or `-h`.
-    pub help: bool,
+    pub(crate) help: bool,
     /// `-t` or `-T`.
-    pub test: bool,
+    pub(crate) test: bool,
     /// `-T`.
-    pub dump: bool,
+    pub(crate) dump: bool,
     /// `-q`.
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// `-p`.
-    pub prefix: Option<OsString>,
+    pub(crate) prefix: Option<OsString>,
     /// `-c`.
-    pub conf: Option<OsString>,
+    pub(crate) conf: Option<OsString>,
     /// `-e`.
-    pub error_log: Option<OsString>,
+    pub(crate) error_log: Option<OsString>,
     /// `-g`.
-    pub globals: Option<OsString>,
+    pub(crate) globals: Option<OsString>,
     /// `-s`.
-    pub signal: Option<Signal>,
+    pub(crate) signal: Option<Signal>,
 }
 
 /// `-s`: what to tell the running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// End at once (TERM).
     Stop,
     /// End when the sessions have ended (QUIT).
@@ -46,7 +46,7 @@ pub enum Signal {
 
 impl Args {
     /// Reads the words after the program's name; an error is the message without its prefix.
-    pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
+    pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut args = Self::default();
         let mut words = words.into_iter();
         while let Some(word) = words.next() {

@@ -22,7 +22,7 @@ const API: &str = "api.public.test";
 
 /// Why the demo cannot go on.
 #[derive(Debug)]
-pub struct Failed(String);
+pub(crate) struct Failed(String);
 
 impl<E: std::error::Error> From<E> for Failed {
     fn from(error: E) -> Self {
@@ -37,7 +37,7 @@ impl fmt::Display for Failed {
 }
 
 /// Plays the demo; with `once` it ends after the last step, else when it is interrupted.
-pub fn run(once: bool) -> ExitCode {
+pub(crate) fn run(once: bool) -> ExitCode {
     // Interrupts are waited for at the end, so that cleaning up is not skipped.
     let _ = os::signals::block();
     match Folder::new().and_then(|folder| play(&folder, once)) {
@@ -73,7 +73,7 @@ struct Story {
 }
 
 impl Story {
-    fn chapter(&self, title: &str) {
+    fn chapter(title: &str) {
         println!("\n== {title}");
     }
 
@@ -126,7 +126,7 @@ fn play(folder: &Folder, once: bool) -> Result<(), Failed> {
 }
 
 fn first_plan(story: &mut Story, folder: &Path, ports: &Ports, a: &Pki) -> Result<(), Failed> {
-    story.chapter("The first plan: A reads the name, passes the bytes on, and ends TLS at an inner server");
+    Story::chapter("The first plan: A reads the name, passes the bytes on, and ends TLS at an inner server");
     let _a = Gateway::start(folder, "host-a", &conf::a_two_layers(ports, a, ""), ports.a)?;
     let _b = Gateway::start(folder, "host-b", &conf::b(ports, ""), ports.b[0])?;
     all_three(story, ports)?;
@@ -150,7 +150,7 @@ fn all_three(story: &mut Story, ports: &Ports) -> Result<(), Failed> {
 }
 
 fn one_way(story: &mut Story, folder: &Path, ports: &Ports, (a, x): (&Pki, &Pki)) -> Result<(), Failed> {
-    story.chapter("B verifies A");
+    Story::chapter("B verifies A");
     let b = Gateway::start(folder, "host-b", &conf::b(ports, &conf::verify(a)), ports.b[0])?;
     {
         let _a = Gateway::start(folder, "host-a", &conf::a_two_layers(ports, a, ""), ports.a)?;
@@ -169,7 +169,7 @@ fn mutual(
     ports: &Ports,
     (a, b, x): (&Pki, &Pki, &Pki),
 ) -> Result<(Gateway, Gateway), Failed> {
-    story.chapter("Both verify: A demands a certificate of B's CA");
+    Story::chapter("Both verify: A demands a certificate of B's CA");
     let gate_a = Gateway::start(folder, "host-a", &conf::a_two_layers(ports, a, &conf::demand(b)), ports.a)?;
     let both = conf::verify(a) + &conf::show(b);
     let gate_b = Gateway::start(folder, "host-b", &conf::b(ports, &both), ports.b[0])?;
@@ -187,7 +187,7 @@ fn mutual(
 }
 
 fn one_layer(story: &mut Story, folder: &Path, ports: &Ports, (a, b): (&Pki, &Pki)) -> Result<Gateway, Failed> {
-    story.chapter("One layer: TLS ends at A's port itself, the same behaviour");
+    Story::chapter("One layer: TLS ends at A's port itself, the same behaviour");
     let gate_a = Gateway::start(folder, "host-a", &conf::a_one_layer(ports, a, &conf::demand(b)), ports.a)?;
     all_three(story, ports)?;
     let none = tls(ports.a, "ssh1.example.com", a, None);
@@ -202,7 +202,7 @@ fn through_the_dmz(
     dmz: u16,
     (a, b): (&Pki, &Pki),
 ) -> Result<Gateway, Failed> {
-    story.chapter("The DMZ: a host without any key routes by name, asking a resolver");
+    Story::chapter("The DMZ: a host without any key routes by name, asking a resolver");
     let resolver = services::dns(API)?;
     let gate = Gateway::start(folder, "dmz", &conf::dmz(dmz, resolver, API, ports.a), dmz)?;
     let through = handshake(dmz, API, a, Some(b), false);

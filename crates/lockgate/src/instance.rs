@@ -14,31 +14,31 @@ use crate::report::Report;
 
 /// What is kept from configuration to configuration.
 #[derive(Debug, Default)]
-pub struct Instance {
+pub(crate) struct Instance {
     kept: Kept,
     sockets: Sockets,
 }
 
 /// A configuration that was read and whose certificates are good.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     draft: Draft,
 }
 
 impl Checked {
     /// The pid file.
-    pub fn pid(&self) -> &std::path::Path {
+    pub(crate) fn pid(&self) -> &std::path::Path {
         &self.draft.config().main.pid
     }
 }
 
 /// Everything was told already.
 #[derive(Debug)]
-pub struct Refused;
+pub(crate) struct Refused;
 
 impl Instance {
     /// Reads the configuration and the certificates it names, telling what is wrong.
-    pub fn check(&mut self, options: &Options, report: &Report) -> (Result<Checked, Refused>, syntax::Sources) {
+    pub(crate) fn check(&mut self, options: &Options, report: &Report) -> (Result<Checked, Refused>, syntax::Sources) {
         let Loaded { config, warnings, sources, syntax_ok } = config::load(options, &Machine);
         for warning in &warnings {
             report.diagnostic(warning, &sources);
@@ -66,7 +66,7 @@ impl Instance {
     }
 
     /// Opens logs and sockets; for a test, addresses in use are passed over.
-    pub fn open(&mut self, checked: Checked, report: &Report, test: bool) -> Result<Arc<Plan>, Refused> {
+    pub(crate) fn open(&mut self, checked: Checked, report: &Report, test: bool) -> Result<Arc<Plan>, Refused> {
         let plan = checked.draft.open(&mut self.kept).map_err(|error| {
             report.line(Level::Emerg, &error.to_string());
             Refused
@@ -85,12 +85,12 @@ impl Instance {
     }
 
     /// Starts the worker threads.
-    pub fn start(&self, plan: &Arc<Plan>) -> std::io::Result<Workers> {
+    pub(crate) fn start(&self, plan: &Arc<Plan>) -> std::io::Result<Workers> {
         Workers::start(plan, &self.sockets)
     }
 
     /// Hands `plan` to the workers; what it does not name any more is closed.
-    pub fn install(&mut self, workers: &mut Workers, plan: &Arc<Plan>) -> std::io::Result<()> {
+    pub(crate) fn install(&mut self, workers: &mut Workers, plan: &Arc<Plan>) -> std::io::Result<()> {
         workers.install(plan, &self.sockets)?;
         self.sockets.close_others(&plan.listeners, &plan.error_log);
         self.kept.files.forget_unused();
@@ -98,14 +98,14 @@ impl Instance {
     }
 
     /// Closes the listeners and drains the workers.
-    pub fn quit(&mut self, workers: Workers) -> Quitting {
+    pub(crate) fn quit(&mut self, workers: Workers) -> Quitting {
         let quitting = workers.quit();
         self.sockets = Sockets::default();
         quitting
     }
 
     /// Reopens every log file.
-    pub fn reopen(&self, workers: &Workers, plan: &Plan) {
+    pub(crate) fn reopen(&self, workers: &Workers, plan: &Plan) {
         workers.flush_logs();
         for (path, error) in self.kept.files.reopen() {
             let text = format!("open() \"{}\" failed ({error})", path.display());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// This machine.
 #[derive(Debug)]
-pub struct Machine;
+pub(crate) struct Machine;
 
 impl syntax::Files for Machine {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

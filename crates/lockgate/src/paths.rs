@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::args::Args;
 
 /// The prefix where `-p` is not given.
-pub const PREFIX: &str = "/usr/local/lockgate/";
+pub(crate) const PREFIX: &str = "/usr/local/lockgate/";
 /// The configuration file where `-c` is not given, relative to the prefix.
-pub const CONF: &str = "conf/nginx.conf";
+pub(crate) const CONF: &str = "conf/nginx.conf";
 /// The error log where `-e` is not given, relative to the prefix.
-pub const ERROR_LOG: &str = "logs/error.log";
+pub(crate) const ERROR_LOG: &str = "logs/error.log";
 /// The pid file where the `pid` directive is not given, relative to the prefix.
-pub const PID: &str = "logs/nginx.pid";
+pub(crate) const PID: &str = "logs/nginx.pid";
 
 /// What the configuration loader is told of the command line.
-pub fn options(args: &Args) -> config::Options {
+pub(crate) fn options(args: &Args) -> config::Options {
     let prefix = absolute(args.prefix.as_deref().unwrap_or(OsStr::new(PREFIX)));
     let conf = prefix.join(args.conf.as_deref().unwrap_or(OsStr::new(CONF)));
     let error_log = match args.error_log.as_deref() {

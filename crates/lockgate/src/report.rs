@@ -9,7 +9,7 @@ use syntax::{Diagnostic, Level, Sources};
 
 /// Where start-up is reported to.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     log: ErrorLogs,
     /// The file that is tested, until its syntax was told to be right.
     tested: RefCell<Option<String>>,
@@ -17,24 +17,24 @@ pub struct Report {
 
 impl Report {
     /// Reports to standard error and to `log`, the error log of the command line.
-    pub fn new(log: ErrorLogs) -> Self {
+    pub(crate) fn new(log: ErrorLogs) -> Self {
         Self { log, tested: RefCell::default() }
     }
 
     /// Has [`Report::syntax_is_ok`] tell that of `conf`.
-    pub fn testing(&self, conf: String) {
+    pub(crate) fn testing(&self, conf: String) {
         self.tested.replace(Some(conf));
     }
 
     /// Tells, once, that the syntax of the tested file is right.
-    pub fn syntax_is_ok(&self) {
+    pub(crate) fn syntax_is_ok(&self) {
         if let Some(conf) = self.tested.take() {
             say(&format!("nginx: the configuration file {conf} syntax is ok\n"));
         }
     }
 
     /// One line. Where the log is standard error itself, it is written there once, as a log line.
-    pub fn line(&self, level: Level, text: &str) {
+    pub(crate) fn line(&self, level: Level, text: &str) {
         self.log.write(level, None, text.as_bytes());
         if level <= Level::Warn && !self.log.reaches_stderr() {
             say(&format!("nginx: [{level}] {text}\n"));
@@ -42,7 +42,7 @@ impl Report {
     }
 
     /// A diagnostic of the configuration.
-    pub fn diagnostic(&self, diagnostic: &Diagnostic, sources: &Sources) {
+    pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic, sources: &Sources) {
         self.line(diagnostic.level, &diagnostic.to_string());
         let stderr = std::io::stderr();
         if stderr.is_terminal() {
@@ -52,12 +52,12 @@ impl Report {
     }
 
     /// The start-up log.
-    pub fn log(&self) -> &ErrorLogs {
+    pub(crate) fn log(&self) -> &ErrorLogs {
         &self.log
     }
 }
 
 /// Writes to standard error. When that is closed there is nobody to tell.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

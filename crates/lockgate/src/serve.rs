@@ -15,7 +15,7 @@ use crate::instance::{Checked, Instance, Refused};
 use crate::report::Report;
 
 /// Serves until a signal ends it.
-pub fn run(mut instance: Instance, checked: Checked, options: &Options, report: &Report) -> ExitCode {
+pub(crate) fn run(mut instance: Instance, checked: Checked, options: &Options, report: &Report) -> ExitCode {
     match start(&mut instance, checked, report) {
         Ok((plan, workers, pid)) => supervise(instance, plan, workers, options, pid),
         Err(Refused) => ExitCode::FAILURE,
@@ -61,26 +61,26 @@ fn take_limits(plan: &Plan, report: &Report) -> Result<(), Refused> {
     let tell = |call: &str, error: &std::io::Error| {
         report.line(Level::Alert, &format!("{call} failed{}", engine::session::fail::errno(error)));
     };
-    if let Some(files) = main.rlimit_nofile {
-        if let Err(error) = os::process::set_nofile(files) {
-            tell(&format!("setrlimit(RLIMIT_NOFILE, {files})"), &error);
-        }
+    if let Some(files) = main.rlimit_nofile
+        && let Err(error) = os::process::set_nofile(files)
+    {
+        tell(&format!("setrlimit(RLIMIT_NOFILE, {files})"), &error);
     }
-    if let Some(bytes) = main.rlimit_core {
-        if let Err(error) = os::process::set_core(bytes) {
-            tell(&format!("setrlimit(RLIMIT_CORE, {bytes})"), &error);
-        }
+    if let Some(bytes) = main.rlimit_core
+        && let Err(error) = os::process::set_core(bytes)
+    {
+        tell(&format!("setrlimit(RLIMIT_CORE, {bytes})"), &error);
     }
-    if let Some(priority) = main.priority {
-        if let Err(error) = os::process::set_priority(priority) {
-            tell(&format!("setpriority({priority})"), &error);
-        }
+    if let Some(priority) = main.priority
+        && let Err(error) = os::process::set_priority(priority)
+    {
+        tell(&format!("setpriority({priority})"), &error);
     }
-    if let Some(directory) = &main.working_directory {
-        if let Err(error) = std::env::set_current_dir(directory) {
-            tell(&format!("chdir(\"{}\")", directory.display()), &error);
-            return Err(Refused);
-        }
+    if let Some(directory) = &main.working_directory
+        && let Err(error) = std::env::set_current_dir(directory)
+    {
+        tell(&format!("chdir(\"{}\")", directory.display()), &error);
+        return Err(Refused);
     }
     Ok(())
 }

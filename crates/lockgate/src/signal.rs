@@ -9,7 +9,7 @@ use crate::instance::Checked;
 use crate::report::Report;
 
 /// Sends `signal` to the process whose pid file the configuration names.
-pub fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCode {
+pub(crate) fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCode {
     report.log().write(Level::Notice, None, b"signal process started");
     let path = checked.pid();
     let text = match std::fs::read_to_string(path) {

@@ -3,15 +3,15 @@
 use crate::paths;
 
 /// The release of nginx whose configuration language and behaviour this is.
-pub const NGINX: &str = "1.31.5";
+pub(crate) const NGINX: &str = "1.31.5";
 
 /// What `-v` says.
-pub fn version() -> String {
+pub(crate) fn version() -> String {
     format!("nginx version: nginx/{NGINX} (Lockgate {})\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// What `-V` says: only what is in.
-pub fn configure() -> String {
+pub(crate) fn configure() -> String {
     let arguments = [
         format!("--prefix={}", paths::PREFIX.trim_end_matches('/')),
         format!("--conf-path={}", paths::CONF),
@@ -35,7 +35,7 @@ pub fn configure() -> String {
 }
 
 /// What `-h` adds to the version.
-pub const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 Usage: lockgate [-?hvVtTq] [-s signal] [-p prefix]
                 [-e filename] [-c filename] [-g directives]
        lockgate demo [--once]

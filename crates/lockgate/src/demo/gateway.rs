@@ -13,13 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running gateway, ended when dropped.
 #[derive(Debug)]
-pub struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
     log: PathBuf,
 }
 
 /// Writes the configuration of the gateway `name` and returns its path.
-pub fn write_conf(folder: &Path, name: &str, stream: &str) -> Result<PathBuf, Failed> {
+pub(crate) fn write_conf(folder: &Path, name: &str, stream: &str) -> Result<PathBuf, Failed> {
     let conf = folder.join(format!("{name}.conf"));
     let text = format!(
         "daemon off;\npid {name}.pid;\nerror_log {name}.log info;\nworker_processes 1;\n{user}events {{ }}\n\nstream {{\n{stream}}}\n",
@@ -31,7 +31,7 @@ pub fn write_conf(folder: &Path, name: &str, stream: &str) -> Result<PathBuf, Fa
 
 impl Gateway {
     /// Starts the gateway of `conf` and waits until it listens on `port`.
-    pub fn start(folder: &Path, name: &str, stream: &str, port: u16) -> Result<Self, Failed> {
+    pub(crate) fn start(folder: &Path, name: &str, stream: &str, port: u16) -> Result<Self, Failed> {
         let conf = write_conf(folder, name, stream)?;
         let log = folder.join(format!("{name}.log"));
         let output = File::create(folder.join(format!("{name}.out")))?;
@@ -64,7 +64,7 @@ impl Gateway {
     }
 
     /// The newest line of its error log that contains `text`, waiting a while for it.
-    pub fn logged(&self, text: &str) -> Option<String> {
+    pub(crate) fn logged(&self, text: &str) -> Option<String> {
         let until = Instant::now() + Duration::from_secs(3);
         loop {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();

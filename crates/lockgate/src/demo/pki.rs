@@ -17,13 +17,13 @@ use super::Failed;
 
 /// A side's folder: `ca.crt`, and `server.crt` with `server.key` signed by it.
 #[derive(Debug)]
-pub struct Pki {
+pub(crate) struct Pki {
     folder: PathBuf,
 }
 
 impl Pki {
     /// Makes a CA and a certificate for the DNS name `host` in `folder`.
-    pub fn make(folder: PathBuf, ca_name: &str, host: &str) -> Result<Self, Failed> {
+    pub(crate) fn make(folder: PathBuf, ca_name: &str, host: &str) -> Result<Self, Failed> {
         std::fs::create_dir_all(&folder)?;
         let ca_key = key()?;
         let ca = certificate(ca_name, &ca_key, None, None)?;
@@ -37,22 +37,22 @@ impl Pki {
     }
 
     /// The CA's certificate.
-    pub fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.folder.join("ca.crt")
     }
 
     /// The side's certificate.
-    pub fn certificate(&self) -> PathBuf {
+    pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.join("server.crt")
     }
 
     /// Its key.
-    pub fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.folder.join("server.key")
     }
 
     /// Where all of them are.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 }

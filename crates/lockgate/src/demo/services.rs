@@ -11,7 +11,7 @@ use super::Failed;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A machine that says who it is and echoes lines, as an ssh server says its version first.
-pub fn shell(name: &'static str) -> Result<u16, Failed> {
+pub(crate) fn shell(name: &'static str) -> Result<u16, Failed> {
     serve(move |mut client| {
         client.write_all(format!("SSH-2.0-demo host {name}\r\n").as_bytes())?;
         let mut lines = BufReader::new(client.try_clone()?);
@@ -25,7 +25,7 @@ pub fn shell(name: &'static str) -> Result<u16, Failed> {
 }
 
 /// A web server with one page.
-pub fn web() -> Result<u16, Failed> {
+pub(crate) fn web() -> Result<u16, Failed> {
     serve(|mut client| {
         let mut lines = BufReader::new(client.try_clone()?);
         let mut line = String::new();
@@ -55,7 +55,7 @@ fn serve(talk: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'stati
 }
 
 /// A name server that knows one name, at 127.0.0.1, and denies all others (RFC 1035, section 4.1).
-pub fn dns(known: &'static str) -> Result<u16, Failed> {
+pub(crate) fn dns(known: &'static str) -> Result<u16, Failed> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let port = socket.local_addr()?.port();
     std::thread::spawn(move || {
@@ -99,7 +99,7 @@ fn answer(query: &[u8], known: &str) -> Option<Vec<u8>> {
 }
 
 /// Everything a client gets from `port` after sending `say`, up to `enough` bytes or the end.
-pub fn talk(port: u16, say: &str, enough: usize) -> std::io::Result<String> {
+pub(crate) fn talk(port: u16, say: &str, enough: usize) -> std::io::Result<String> {
     let mut client = TcpStream::connect(("127.0.0.1", port))?;
     client.set_read_timeout(Some(PATIENCE))?;
     client.write_all(say.as_bytes())?;
