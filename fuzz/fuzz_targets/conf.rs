@@ -50,16 +50,9 @@ fn check(directive: &Directive<'_>, source: &Source) {
     for word in &directive.words {
         let (start, end) = (word.span.start as usize, word.span.end as usize);
         assert!(last <= start && start < end && end <= source.text().len());
-        assert!(
-            word.text.len() <= end - start,
-            "a word longer than it is written"
-        );
+        assert!(word.text.len() <= end - start, "a word longer than it is written");
         last = end;
         // They must only not panic: the values are tested beside them.
-        let _ = (
-            scalar::offset(&word.text),
-            scalar::msec(&word.text),
-            scalar::sec(&word.text),
-        );
+        let _ = (scalar::offset(&word.text), scalar::msec(&word.text), scalar::sec(&word.text));
     }
 }

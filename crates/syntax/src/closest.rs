@@ -54,14 +54,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 6] = [
-        "proxy_pass",
-        "proxy_bind",
-        "listen",
-        "server",
-        "set",
-        "pass",
-    ];
+    const NAMES: [&str; 6] = ["proxy_pass", "proxy_bind", "listen", "server", "set", "pass"];
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
@@ -85,22 +78,14 @@ mod tests {
 
     #[test]
     fn the_nearest_wins_then_the_first() {
-        assert_eq!(
-            closest("abcdex", ["abcdyy", "abcdef", "abcdeg"]),
-            Some("abcdef")
-        );
+        assert_eq!(closest("abcdex", ["abcdyy", "abcdef", "abcdeg"]), Some("abcdef"));
     }
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("abc", "", 3),
-            ("", "abc", 3),
-            ("abc", "acb", 1),
-            ("ca", "abc", 3),
-            ("kitten", "sitting", 3),
-        ] {
+        for (a, b, expected) in
+            [("", "", 0), ("abc", "", 3), ("", "abc", 3), ("abc", "acb", 1), ("ca", "abc", 3), ("kitten", "sitting", 3)]
+        {
             assert_eq!(distance(&letters(a), &letters(b)), expected, "{a} {b}");
         }
     }

@@ -66,14 +66,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Without a place.
     pub fn new(level: Level, message: impl Into<String>) -> Self {
-        Self {
-            level,
-            message: message.into(),
-            place: None,
-            span: None,
-            related: None,
-            help: None,
-        }
+        Self { level, message: message.into(), place: None, span: None, related: None, help: None }
     }
 
     /// Level emerg, without a place.
@@ -168,20 +161,11 @@ mod tests {
 
     #[test]
     fn the_first_line_is_nginxs() {
-        let place = Place::File {
-            name: "/etc/a.conf".into(),
-            line: 7,
-        };
+        let place = Place::File { name: "/etc/a.conf".into(), line: 7 };
         let error = Diagnostic::emerg("unknown directive \"x\"");
         assert_eq!(error.to_string(), "unknown directive \"x\"");
-        assert_eq!(
-            error.clone().at(place).to_string(),
-            "unknown directive \"x\" in /etc/a.conf:7"
-        );
-        assert_eq!(
-            error.at(Place::CommandLine).to_string(),
-            "unknown directive \"x\" in command line"
-        );
+        assert_eq!(error.clone().at(place).to_string(), "unknown directive \"x\" in /etc/a.conf:7");
+        assert_eq!(error.at(Place::CommandLine).to_string(), "unknown directive \"x\" in command line");
     }
 
     #[test]
@@ -195,19 +179,13 @@ mod tests {
     #[test]
     fn levels_have_nginxs_names() {
         let names = [Level::Emerg, Level::Crit, Level::Error, Level::Warn];
-        assert_eq!(
-            names.map(|level| level.to_string()),
-            ["emerg", "crit", "error", "warn"]
-        );
+        assert_eq!(names.map(|level| level.to_string()), ["emerg", "crit", "error", "warn"]);
         assert_eq!(Diagnostic::warn("x").level, Level::Warn);
     }
 
     #[test]
     fn errors_of_the_system_are_worded_as_nginx_does() {
-        assert_eq!(
-            os_error(&io::Error::from_raw_os_error(13)),
-            "13: Permission denied"
-        );
+        assert_eq!(os_error(&io::Error::from_raw_os_error(13)), "13: Permission denied");
         assert_eq!(os_error(&io::Error::other("odd")), "odd");
     }
 }

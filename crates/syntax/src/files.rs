@@ -27,26 +27,18 @@ impl Files for Disk {
     }
 
     fn glob(&self, mask: &Path) -> io::Result<Vec<PathBuf>> {
-        let found = glob::expand(mask.as_os_str().as_bytes(), &list, &|path| {
-            path_of(path).symlink_metadata().is_ok()
-        });
+        let found = glob::expand(mask.as_os_str().as_bytes(), &list, &|path| path_of(path).symlink_metadata().is_ok());
         Ok(found.iter().map(|path| path_of(path).to_owned()).collect())
     }
 }
 
 /// The names in a directory, `.` and `..` too; one that cannot be listed has none, as for glob(3).
 fn list(directory: &[u8]) -> Vec<Vec<u8>> {
-    let directory = if directory.is_empty() {
-        b"."
-    } else {
-        directory
-    };
+    let directory = if directory.is_empty() { b"." } else { directory };
     let Ok(entries) = std::fs::read_dir(path_of(directory)) else {
         return Vec::new();
     };
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().as_bytes().to_vec());
+    let names = entries.flatten().map(|entry| entry.file_name().as_bytes().to_vec());
     names.chain([b".".to_vec(), b"..".to_vec()]).collect()
 }
 
@@ -67,12 +59,7 @@ impl Memory {
 
 impl<P: Into<PathBuf>, T: Into<Vec<u8>>, const N: usize> From<[(P, T); N]> for Memory {
     fn from(files: [(P, T); N]) -> Self {
-        Self(
-            files
-                .into_iter()
-                .map(|(path, text)| (path.into(), text.into()))
-                .collect(),
-        )
+        Self(files.into_iter().map(|(path, text)| (path.into(), text.into())).collect())
     }
 }
 
@@ -80,20 +67,13 @@ impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         /// `ENOENT`, the same on every system this runs on.
         const MISSING: i32 = 2;
-        self.0
-            .get(path)
-            .cloned()
-            .ok_or_else(|| io::Error::from_raw_os_error(MISSING))
+        self.0.get(path).cloned().ok_or_else(|| io::Error::from_raw_os_error(MISSING))
     }
 
     fn glob(&self, mask: &Path) -> io::Result<Vec<PathBuf>> {
         let mask = mask.as_os_str().as_bytes();
-        let mut found: Vec<PathBuf> = self
-            .0
-            .keys()
-            .filter(|path| glob::matches(mask, path.as_os_str().as_bytes()))
-            .cloned()
-            .collect();
+        let mut found: Vec<PathBuf> =
+            self.0.keys().filter(|path| glob::matches(mask, path.as_os_str().as_bytes())).cloned().collect();
         found.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
         Ok(found)
     }
@@ -125,12 +105,9 @@ mod tests {
             ("nothing/*", &[]),
             ("a/*/*", &[]),
         ] {
-            let mask =
-                path_of(&[root.as_os_str().as_bytes(), b"/", mask.as_bytes()].concat()).to_owned();
-            let expected: Vec<Vec<u8>> = expected
-                .iter()
-                .map(|name| [root.as_os_str().as_bytes(), b"/", name.as_bytes()].concat())
-                .collect();
+            let mask = path_of(&[root.as_os_str().as_bytes(), b"/", mask.as_bytes()].concat()).to_owned();
+            let expected: Vec<Vec<u8>> =
+                expected.iter().map(|name| [root.as_os_str().as_bytes(), b"/", name.as_bytes()].concat()).collect();
             let bytes = |paths: Vec<PathBuf>| -> Vec<Vec<u8>> {
                 let paths = paths.iter();
                 paths.map(|p| p.as_os_str().as_bytes().to_vec()).collect()

@@ -203,11 +203,7 @@ mod tests {
             ("*", "", true),
             ("?", "", false),
         ] {
-            assert_eq!(
-                matches(mask.as_bytes(), path.as_bytes()),
-                expected,
-                "{mask} {path}"
-            );
+            assert_eq!(matches(mask.as_bytes(), path.as_bytes()), expected, "{mask} {path}");
         }
     }
 

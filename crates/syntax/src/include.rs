@@ -15,11 +15,7 @@ pub const MAX_DEPTH: usize = 64;
 ///
 /// A relative pattern is taken against `directory`, that of the main file. If the whole then has `*`, `?` or `[` it is a mask, and
 /// may match nothing; otherwise it is one path, whether it exists or not.
-pub fn resolve(
-    pattern: &[u8],
-    directory: &Path,
-    files: &dyn Files,
-) -> Result<Vec<PathBuf>, Diagnostic> {
+pub fn resolve(pattern: &[u8], directory: &Path, files: &dyn Files) -> Result<Vec<PathBuf>, Diagnostic> {
     let full = prefixed(pattern, directory);
     if !glob::is_mask(full.as_os_str().as_bytes()) {
         return Ok(vec![full]);
@@ -43,11 +39,8 @@ pub fn prefixed(name: &[u8], directory: &Path) -> PathBuf {
 
 /// The error for a file included at depth [`MAX_DEPTH`].
 pub fn too_deep(path: &Path) -> Diagnostic {
-    Diagnostic::emerg(format!(
-        "include of \"{}\" is nested more than {MAX_DEPTH} levels deep",
-        path.display()
-    ))
-    .help("a file that includes itself, directly or not, never ends")
+    Diagnostic::emerg(format!("include of \"{}\" is nested more than {MAX_DEPTH} levels deep", path.display()))
+        .help("a file that includes itself, directly or not, never ends")
 }
 
 #[cfg(test)]
@@ -90,17 +83,11 @@ mod tests {
             }
         }
         let error = resolve(b"/a*", Path::new("/"), &Broken).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "glob() \"/a*\" failed (12: Cannot allocate memory)"
-        );
+        assert_eq!(error.to_string(), "glob() \"/a*\" failed (12: Cannot allocate memory)");
     }
 
     #[test]
     fn too_deep_names_the_limit() {
-        assert_eq!(
-            too_deep(Path::new("/a")).to_string(),
-            "include of \"/a\" is nested more than 64 levels deep"
-        );
+        assert_eq!(too_deep(Path::new("/a")).to_string(), "include of \"/a\" is nested more than 64 levels deep");
     }
 }

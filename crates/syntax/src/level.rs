@@ -25,16 +25,8 @@ pub enum Level {
 
 impl Level {
     /// Every level, worst first.
-    pub const ALL: [Self; 8] = [
-        Self::Emerg,
-        Self::Alert,
-        Self::Crit,
-        Self::Error,
-        Self::Warn,
-        Self::Notice,
-        Self::Info,
-        Self::Debug,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Emerg, Self::Alert, Self::Crit, Self::Error, Self::Warn, Self::Notice, Self::Info, Self::Debug];
 
     /// As directives and log lines write it.
     pub const fn name(self) -> &'static str {

@@ -41,13 +41,7 @@ pub struct Parser<'s> {
 impl<'s> Parser<'s> {
     /// At the start of `source`.
     pub fn new(source: &'s Source) -> Self {
-        Self {
-            source,
-            text: source.text(),
-            at: 0,
-            line: 1,
-            open: Vec::new(),
-        }
+        Self { source, text: source.text(), at: 0, line: 1, open: Vec::new() }
     }
 
     /// Moves to the next item. After an error the walk is over.
@@ -184,11 +178,7 @@ impl<'s> Parser<'s> {
     }
 
     fn quoted_word(&mut self, quote: u8) -> Result<Word<'s>, Diagnostic> {
-        let ends = if quote == b'"' {
-            ENDS_DOUBLE
-        } else {
-            ENDS_SINGLE
-        };
+        let ends = if quote == b'"' { ENDS_DOUBLE } else { ENDS_SINGLE };
         let start = self.at + 1;
         let bound = self.bound(start);
         let mut escaped = false;
@@ -198,9 +188,7 @@ impl<'s> Parser<'s> {
             match self.slice(at, bound) {
                 [] if bound < self.text.len() => {
                     let quote = char::from(quote);
-                    let message = format!(
-                        "too long parameter, probably missing terminating \"{quote}\" character"
-                    );
+                    let message = format!("too long parameter, probably missing terminating \"{quote}\" character");
                     return Err(self.fail(&message, start - 1, start));
                 }
                 [] => return Err(self.cut_off(start - 1, start)),
@@ -222,24 +210,13 @@ impl<'s> Parser<'s> {
             Some(b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{' | b')') | None => {}
             Some(&byte) => return Err(self.unexpected(byte)),
         }
-        Ok(Word {
-            quoted: true,
-            ..self.word(start, at, self.span(start - 1, at + 1), escaped)
-        })
+        Ok(Word { quoted: true, ..self.word(start, at, self.span(start - 1, at + 1), escaped) })
     }
 
     fn word(&self, start: usize, end: usize, span: Span, escaped: bool) -> Word<'s> {
         let raw = self.slice(start, end);
-        let text = if escaped {
-            Cow::Owned(unescape(raw))
-        } else {
-            Cow::Borrowed(raw)
-        };
-        Word {
-            text,
-            span,
-            quoted: false,
-        }
+        let text = if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) };
+        Word { text, span, quoted: false }
     }
 
     /// Where a token that begins at `start` is cut off, if not by the end of the text.
@@ -263,17 +240,11 @@ impl<'s> Parser<'s> {
     }
 
     fn span(&self, start: usize, end: usize) -> Span {
-        Span {
-            file: self.source.id(),
-            start: start as u32,
-            end: end as u32,
-        }
+        Span { file: self.source.id(), start: start as u32, end: end as u32 }
     }
 
     fn fail(&self, message: &str, start: usize, end: usize) -> Diagnostic {
-        Diagnostic::emerg(message)
-            .at(Some(self.place()))
-            .span(self.span(start, end))
+        Diagnostic::emerg(message).at(Some(self.place())).span(self.span(start, end))
     }
 
     fn unexpected(&self, byte: u8) -> Diagnostic {
@@ -329,14 +300,9 @@ static ENDS: [u8; 256] = {
 };
 
 fn plain_length(bytes: &[u8], ends: u8) -> usize {
-    bytes
-        .iter()
-        .position(|byte| ENDS[*byte as usize] & ends != 0)
-        .unwrap_or(bytes.len())
+    bytes.iter().position(|byte| ENDS[*byte as usize] & ends != 0).unwrap_or(bytes.len())
 }
 
 fn line_feeds(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .fold(0, |count, byte| count + u32::from(*byte == b'\n'))
+    bytes.iter().fold(0, |count, byte| count + u32::from(*byte == b'\n'))
 }

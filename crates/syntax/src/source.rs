@@ -31,10 +31,7 @@ impl Span {
     /// From the start of `self` to the end of `last`, which must be of the same file and not before.
     #[must_use]
     pub fn to(self, last: Self) -> Self {
-        Self {
-            end: last.end,
-            ..self
-        }
+        Self { end: last.end, ..self }
     }
 }
 
@@ -80,10 +77,7 @@ impl Source {
     /// The place that a diagnostic names for a line (from 1) of this source.
     pub fn place(&self, line: u32) -> Place {
         match self.kind {
-            Kind::File => Place::File {
-                name: Arc::clone(&self.name),
-                line,
-            },
+            Kind::File => Place::File { name: Arc::clone(&self.name), line },
             Kind::CommandLine => Place::CommandLine,
         }
     }
@@ -107,22 +101,11 @@ impl Sources {
     ///
     /// `at` is where the file is asked for (the parser's place at the `include`; none for the main file). The error is nginx's
     /// `open() "PATH" failed (2: No such file or directory)` there.
-    pub fn open(
-        &mut self,
-        path: &Path,
-        files: &dyn Files,
-        at: Option<Place>,
-    ) -> Result<Arc<Source>, Diagnostic> {
-        if let Some(known) = self
-            .by_path
-            .get(path.as_os_str())
-            .and_then(|id| self.find(*id))
-        {
+    pub fn open(&mut self, path: &Path, files: &dyn Files, at: Option<Place>) -> Result<Arc<Source>, Diagnostic> {
+        if let Some(known) = self.by_path.get(path.as_os_str()).and_then(|id| self.find(*id)) {
             return Ok(Arc::clone(known));
         }
-        let text = files
-            .read(path)
-            .map_err(|error| read_error(path, &error, at.clone()))?;
+        let text = files.read(path).map_err(|error| read_error(path, &error, at.clone()))?;
         if u32::try_from(text.len()).is_err() {
             let message = format!("file \"{}\" is larger than 4 GiB", path.display());
             return Err(Diagnostic::emerg(message).at(at));
@@ -145,10 +128,7 @@ impl Sources {
 
     /// The files, for `-T`: in first-read order, each once, the command line left out.
     pub fn files(&self) -> impl Iterator<Item = &Source> {
-        self.all
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|source| source.kind == Kind::File)
+        self.all.iter().map(AsRef::as_ref).filter(|source| source.kind == Kind::File)
     }
 
     /// Writes what `-T` prints after the test.
@@ -162,12 +142,7 @@ impl Sources {
     }
 
     fn push(&mut self, name: &str, text: Vec<u8>, kind: Kind) -> Arc<Source> {
-        let source = Arc::new(Source {
-            id: FileId(self.all.len() as u32),
-            name: name.into(),
-            text,
-            kind,
-        });
+        let source = Arc::new(Source { id: FileId(self.all.len() as u32), name: name.into(), text, kind });
         self.all.push(Arc::clone(&source));
         source
     }
@@ -195,9 +170,7 @@ mod tests {
         sources.command_line(b"zero;");
         let first = sources.open(Path::new("/b"), &files, None).unwrap();
         sources.open(Path::new("/a"), &files, None).unwrap();
-        let again = sources
-            .open(Path::new("/b"), &Memory::default(), None)
-            .unwrap();
+        let again = sources.open(Path::new("/b"), &Memory::default(), None).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         let spelled = sources.open(Path::new("/./b"), &Memory::default(), None);
         assert!(spelled.is_err());
@@ -212,10 +185,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_told_at_the_include() {
         let mut sources = Sources::new();
-        let place = Place::File {
-            name: "/etc/x.conf".into(),
-            line: 3,
-        };
+        let place = Place::File { name: "/etc/x.conf".into(), line: 3 };
         let path = Path::new("/nonexistent/x");
         let error = sources.open(path, &Disk, Some(place)).unwrap_err();
         assert_eq!(
@@ -223,21 +193,13 @@ mod tests {
             "open() \"/nonexistent/x\" failed (2: No such file or directory) in /etc/x.conf:3"
         );
         let error = sources.open(path, &Memory::default(), None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "open() \"/nonexistent/x\" failed (2: No such file or directory)"
-        );
+        assert_eq!(error.to_string(), "open() \"/nonexistent/x\" failed (2: No such file or directory)");
     }
 
     #[test]
     fn a_directory_opens_but_does_not_read() {
-        let error = Sources::new()
-            .open(Path::new("/"), &Disk, Some(Place::CommandLine))
-            .unwrap_err();
+        let error = Sources::new().open(Path::new("/"), &Disk, Some(Place::CommandLine)).unwrap_err();
         assert_eq!(error.level, Level::Crit);
-        assert_eq!(
-            error.to_string(),
-            "pread() \"/\" failed (21: Is a directory)"
-        );
+        assert_eq!(error.to_string(), "pread() \"/\" failed (21: Is a directory)");
     }
 }

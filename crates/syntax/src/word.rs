@@ -37,11 +37,7 @@ pub struct Directive<'s> {
 
 impl Default for Directive<'_> {
     fn default() -> Self {
-        Self {
-            words: Vec::new(),
-            end: End::Semicolon,
-            line: 0,
-        }
+        Self { words: Vec::new(), end: End::Semicolon, line: 0 }
     }
 }
 

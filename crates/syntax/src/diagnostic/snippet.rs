@@ -32,11 +32,7 @@ impl Paint {
 
 pub(super) fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
     let paint = |text: &str, paint: Paint| {
-        if color && !text.is_empty() {
-            format!("\x1b[{}m{text}\x1b[0m", paint.code())
-        } else {
-            text.to_owned()
-        }
+        if color && !text.is_empty() { format!("\x1b[{}m{text}\x1b[0m", paint.code()) } else { text.to_owned() }
     };
     let primary = diagnostic.span.and_then(|span| Spot::find(span, sources));
     let related = diagnostic.related.as_ref();
@@ -69,13 +65,7 @@ pub(super) fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) ->
         show(spot, '-', &printable(label), Paint::Secondary);
     }
     if let Some(help) = &diagnostic.help {
-        let _ = writeln!(
-            out,
-            "{:gutter$} {} {}",
-            "",
-            paint("= help:", Paint::Help),
-            printable(help)
-        );
+        let _ = writeln!(out, "{:gutter$} {} {}", "", paint("= help:", Paint::Help), printable(help));
     }
     out
 }
@@ -102,10 +92,7 @@ impl Spot {
             at -= blank.count();
         }
         let (before, after) = text.split_at(at);
-        let line_start = before
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .map_or(0, |at| at + 1);
+        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let rest = after.split(|b| *b == b'\n').next().unwrap_or_default();
         let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
         let (meant, tail) = rest.split_at(rest.len().min((span.end as usize).saturating_sub(at)));
@@ -190,10 +177,7 @@ mod tests {
             snippet(b"\ta\x1b[31m\xff \x7f bad;", 11, 14),
             " --> a:1:12\n1 |     a␛[31m� ␡ bad;\n  |               ^^^\n"
         );
-        assert_eq!(
-            snippet("\u{202e}x \u{9b}2J".as_bytes(), 3, 4),
-            " --> a:1:2\n1 | �x �2J\n  |  ^\n"
-        );
+        assert_eq!(snippet("\u{202e}x \u{9b}2J".as_bytes(), 3, 4), " --> a:1:2\n1 | �x �2J\n  |  ^\n");
     }
 
     #[test]
@@ -220,10 +204,7 @@ mod tests {
 
     #[test]
     fn spans_over_lines_and_at_the_end() {
-        assert_eq!(
-            snippet(b"a \"b\r\nc\";", 2, 9),
-            " --> a:1:3\n1 | a \"b\n  |   ^^\n"
-        );
+        assert_eq!(snippet(b"a \"b\r\nc\";", 2, 9), " --> a:1:3\n1 | a \"b\n  |   ^^\n");
         assert_eq!(snippet(b"a\n\n", 3, 3), " --> a:1:2\n1 | a\n  |  ^\n");
         assert_eq!(snippet(b"", 0, 0), " --> a:1:1\n1 | \n  | ^\n");
         assert_eq!(snippet(b"a", 900, 20), " --> a:1:2\n1 | a\n  |  ^\n");
@@ -233,13 +214,7 @@ mod tests {
     fn color_frames_but_does_not_change_the_text() {
         let mut sources = Sources::new();
         let file = sources.command_line(b"usr x;").id();
-        let error = Diagnostic::emerg("x")
-            .span(Span {
-                file,
-                start: 0,
-                end: 3,
-            })
-            .did_you_mean(Some("user"));
+        let error = Diagnostic::emerg("x").span(Span { file, start: 0, end: 3 }).did_you_mean(Some("user"));
         let plain = error.render_snippet(&sources, false);
         let mut colored = error.render_snippet(&sources, true);
         assert!(colored.contains("\x1b[1;31m^^^\x1b[0m"), "{colored}");

@@ -15,10 +15,7 @@ fn walk(source: &Source) -> Vec<String> {
         match parser.next(&mut directive) {
             Ok(Item::Directive) => {
                 let words: Vec<_> = directive.words.iter().collect();
-                let words: Vec<_> = words
-                    .iter()
-                    .map(|word| String::from_utf8_lossy(&word.text).into_owned())
-                    .collect();
+                let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(&word.text).into_owned()).collect();
                 let end = match directive.end {
                     End::Semicolon => ";",
                     End::Open => " {",
@@ -56,14 +53,7 @@ fn last(text: &str) -> String {
 fn directives_blocks_and_lines() {
     assert_eq!(
         parse("user a b\n;\n\nstream{server {\n listen 1;}\n}"),
-        [
-            "user|a|b; 2",
-            "stream { 4",
-            "server { 4",
-            "listen|1; 5",
-            "} 5",
-            "} 6"
-        ]
+        ["user|a|b; 2", "stream { 4", "server { 4", "listen|1; 5", "} 5", "} 6"]
     );
     assert_eq!(parse(""), [""; 0]);
     assert_eq!(parse(" \t\r\n# only"), [""; 0]);
@@ -88,10 +78,7 @@ fn words() {
     ] {
         let end = parse(text).first().cloned().unwrap_or_default();
         let (found, _) = end.rsplit_once(' ').unwrap();
-        let found = found
-            .strip_suffix(" {")
-            .or(found.strip_suffix(';'))
-            .unwrap();
+        let found = found.strip_suffix(" {").or(found.strip_suffix(';')).unwrap();
         assert_eq!(found, words, "{text}");
     }
 }
@@ -112,23 +99,9 @@ fn words_borrow_unless_escaped_and_know_where_they_are() {
     let found: Vec<_> = directive
         .words
         .iter()
-        .map(|w| {
-            (
-                matches!(w.text, Cow::Borrowed(_)),
-                w.span.start,
-                w.span.end,
-                w.quoted,
-            )
-        })
+        .map(|w| (matches!(w.text, Cow::Borrowed(_)), w.span.start, w.span.end, w.quoted))
         .collect();
-    assert_eq!(
-        found,
-        [
-            (true, 0, 2, false),
-            (false, 3, 9, true),
-            (true, 10, 13, true)
-        ]
-    );
+    assert_eq!(found, [(true, 0, 2, false), (false, 3, 9, true), (true, 10, 13, true)]);
     assert_eq!(directive.name(), b"ab");
     assert_eq!(directive.args().len(), 2);
     let span = directive.span().unwrap();
@@ -185,18 +158,9 @@ fn ends_of_files() {
 fn the_command_line_has_words_of_its_own() {
     assert_eq!(parameter("a b; c\n;"), ["a|b; 1", "c; 2"]);
     for (text, error) in [
-        (
-            "a",
-            "unexpected end of parameter, expecting \";\" in command line",
-        ),
-        (
-            "a 'b",
-            "unexpected end of parameter, expecting \";\" in command line",
-        ),
-        (
-            "a {",
-            "block directives are not supported in -g option in command line",
-        ),
+        ("a", "unexpected end of parameter, expecting \";\" in command line"),
+        ("a 'b", "unexpected end of parameter, expecting \";\" in command line"),
+        ("a {", "block directives are not supported in -g option in command line"),
         ("}", "unexpected \"}\" in command line"),
         (";", "unexpected \";\" in command line"),
     ] {
@@ -210,9 +174,8 @@ fn the_command_line_has_words_of_its_own() {
 fn the_longest_words_and_comments() {
     let a = |count: usize| "a".repeat(count);
     let started = |head: &str| format!("too long parameter \"{head}...\" started in f:2");
-    let unclosed = |quote: char| {
-        format!("too long parameter, probably missing terminating \"{quote}\" character in f:2")
-    };
+    let unclosed =
+        |quote: char| format!("too long parameter, probably missing terminating \"{quote}\" character in f:2");
     for (text, error) in [
         (format!("\n{};", a(4095)), None),
         (format!("\n{};", a(4096)), Some(started("aaaaaaaaaa"))),
@@ -225,10 +188,7 @@ fn the_longest_words_and_comments() {
         (format!("\n'\n{}", a(5000)), Some(unclosed('\''))),
         (format!("\n\"{}\" ;", a(4093)), None),
         (format!("\n\"{}\"\n;", a(4094)), Some(started("aaaaaaaaaa"))),
-        (
-            format!("\n\"\n{}\"\n;", a(4093)),
-            Some(started("\naaaaaaaaa")),
-        ),
+        (format!("\n\"\n{}\"\n;", a(4093)), Some(started("\naaaaaaaaa"))),
         (format!("\n#{}\nx;", a(4094)), None),
         (format!("\n#{}\nx;", a(4095)), Some(started("#aaaaaaaaa"))),
         (format!("\n\\{}\\;;", a(4092)), None),
@@ -265,11 +225,7 @@ fn every_prefix_is_whole_or_cut_off() {
 fn a_big_map_streams_through_one_buffer() {
     let mut text = String::from("map $ssl_preread_server_name $up {\n");
     for i in 0..100_000 {
-        let line = format!(
-            "    host{i}.example.com \"10.0.{}.{}:443\";\n",
-            i / 256 % 256,
-            i % 256
-        );
+        let line = format!("    host{i}.example.com \"10.0.{}.{}:443\";\n", i / 256 % 256, i % 256);
         text.push_str(&line);
     }
     text.push_str("}\n");
@@ -279,12 +235,7 @@ fn a_big_map_streams_through_one_buffer() {
     let (mut count, mut capacity) = (0, 0);
     while parser.next(&mut directive).unwrap() != Item::End {
         count += directive.words.len();
-        assert!(
-            directive
-                .words
-                .iter()
-                .all(|w| matches!(w.text, Cow::Borrowed(_)))
-        );
+        assert!(directive.words.iter().all(|w| matches!(w.text, Cow::Borrowed(_))));
         capacity = capacity.max(directive.words.capacity());
     }
     // The name and its two arguments, then two words each; the `}` leaves the buffer empty.
