@@ -4,6 +4,7 @@
 pub mod log;
 
 pub mod drain;
+pub mod net;
 
 pub mod resolve;
 pub mod tls;
@@ -14,11 +15,13 @@ pub mod upstream;
 
 pub mod plan;
 
+pub mod generation;
+
 pub mod session;
 
 pub mod listen;
 
-pub mod generation;
+pub mod workers;
 
 /// The release of nginx whose configuration language and behaviour this is.
 pub const NGINX_VERSION: &str = "1.31.5";

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,36 +14,13 @@ use syntax::Level;
 
 use crate::generation::Generation;
 use crate::log::ErrorLogs;
-use crate::session::fail::errno;
+use crate::log::errno;
+use crate::net;
 use crate::session::{self, Accepted};
 
 /// Attempts to bind an address that is in use, and the pause between them.
 const BIND_TRIES: u32 = 5;
 const BIND_PAUSE: Duration = Duration::from_millis(500);
-
-/// `$connection` of the next connection: clients and upstreams of all workers count.
-static NUMBER: AtomicU64 = AtomicU64::new(1);
-
-/// A number for a new connection.
-pub(crate) fn next_number() -> u64 {
-    NUMBER.fetch_add(1, Ordering::Relaxed)
-}
-
-/// An address of the operating system as the configuration writes it.
-pub(crate) fn address(from: os::SockAddr) -> Address {
-    match from {
-        os::SockAddr::Inet(address) => Address::Inet(address),
-        os::SockAddr::Unix(path) => Address::Unix(path),
-    }
-}
-
-/// The other way round.
-pub(crate) fn sock_addr(from: &Address) -> os::SockAddr {
-    match from {
-        Address::Inet(address) => os::SockAddr::Inet(*address),
-        Address::Unix(path) => os::SockAddr::Unix(path.clone()),
-    }
-}
 
 type Key = (Address, Protocol);
 
@@ -170,7 +146,7 @@ fn bind(listener: &Listener) -> Result<OwnedFd, Bind> {
         let call = format!("{call} {}", listener.address);
         move |error| Bind { call, error }
     };
-    let to = sock_addr(&listener.address);
+    let to = net::sock_addr(&listener.address);
     let options = &listener.options;
     let socket = match listener.protocol {
         Protocol::Tcp if options.multipath => os::socket::stream_multipath(&to),
@@ -260,14 +236,14 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
     let listener = generation.plan.listener(at);
     let socket = Rc::new(socket);
     // Where addresses behind a wildcard have servers of their own, the one asked for decides.
-    let local = if listener.addresses.len() > 1 { socket.local_addr().ok().map(address) } else { None };
+    let local = if listener.addresses.len() > 1 { socket.local_addr().ok().map(net::address) } else { None };
     let accepted = Accepted {
         generation: Rc::clone(generation),
         listener: at,
         socket,
-        client: address(peer),
+        client: net::address(peer),
         local,
-        number: next_number(),
+        number: net::next_number(),
         passes: 0,
     };
     reactor::spawn(session::serve(accepted, slot));

@@ -98,7 +98,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Open(path, error) => {
-                write!(f, "open() \"{}\" failed{}", path.display(), crate::session::fail::errno(error))
+                write!(f, "open() \"{}\" failed{}", path.display(), crate::log::errno(error))
             }
         }
     }

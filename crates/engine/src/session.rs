@@ -192,7 +192,7 @@ impl Session {
         self.local.get_or_init(|| {
             let configured = &self.virtual_address().address;
             if configured.is_wildcard() {
-                self.socket.local_addr().map_or_else(|_| configured.clone(), crate::listen::address)
+                self.socket.local_addr().map_or_else(|_| configured.clone(), crate::net::address)
             } else {
                 configured.clone()
             }

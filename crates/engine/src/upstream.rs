@@ -13,8 +13,6 @@ use policy::address::Address;
 use policy::balance::{Method, Metric, PeerConf, PeerRef, Peers, Selection};
 use policy::template::Template;
 
-use crate::session::Session;
-
 /// State of a group that all threads share (`zone`).
 #[derive(Debug)]
 pub struct SharedPeers(Mutex<Peers>);
@@ -148,8 +146,10 @@ pub struct Picker {
 
 impl Picker {
     /// A picker that has tried nothing yet.
-    pub fn new(group: &Rc<Group>, s: &Session) -> Self {
-        let key = group.key.as_ref().map(|key| s.render(key)).unwrap_or_default();
+    ///
+    /// `render` evaluates the key of `hash` for the session.
+    pub fn new(group: &Rc<Group>, render: impl FnOnce(&Template) -> Vec<u8>) -> Self {
+        let key = group.key.as_ref().map(render).unwrap_or_default();
         Self { group: Rc::clone(group), selection: Selection::default(), key }
     }
 
@@ -250,7 +250,7 @@ impl Attempt {
 
 /// A socket for a peer at `to`. Connections to peers are numbered with those of clients.
 pub(crate) fn socket(to: &Address, datagrams: bool) -> io::Result<OwnedFd> {
-    crate::listen::next_number();
-    let to = crate::listen::sock_addr(to);
+    crate::net::next_number();
+    let to = crate::net::sock_addr(to);
     if datagrams { os::socket::datagram(&to) } else { os::socket::stream(&to) }
 }

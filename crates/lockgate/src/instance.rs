@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use config::{Loaded, Options};
-use engine::generation::{Quitting, Workers};
 use engine::listen::Sockets;
 use engine::plan::{Draft, Kept, Plan};
+use engine::workers::{Quitting, Workers};
 use syntax::Level;
 
 use crate::machine::Machine;

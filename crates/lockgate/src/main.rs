@@ -107,7 +107,7 @@ fn startup_log(path: &[u8]) -> ErrorLogs {
     match LogFile::open(path) {
         Ok(file) => ErrorLogs::new(vec![(Level::Notice, Target::File(file.into()))]),
         Err(error) => {
-            let reason = engine::session::fail::errno(&error);
+            let reason = engine::log::errno(&error);
             say(&format!(
                 "nginx: [alert] could not open error log file: open() \"{}\" failed{reason}\n",
                 path.display()
@@ -120,7 +120,7 @@ fn startup_log(path: &[u8]) -> ErrorLogs {
 /// Makes sure that the pid file can be written, without touching what is in it.
 fn touch(path: &Path, report: &Report) -> Result<(), instance::Refused> {
     std::fs::OpenOptions::new().create(true).append(true).open(path).map(|_| ()).map_err(|error| {
-        let reason = engine::session::fail::errno(&error);
+        let reason = engine::log::errno(&error);
         report.line(Level::Emerg, &format!("open() \"{}\" failed{reason}", path.display()));
         instance::Refused
     })

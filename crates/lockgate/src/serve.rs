@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use config::Options;
-use engine::generation::Workers;
 use engine::plan::Plan;
+use engine::workers::Workers;
 use os::signals::{self, Signal};
 use syntax::Level;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(mut instance: Instance, checked: Checked, options: &Options, r
 fn start(instance: &mut Instance, checked: Checked, report: &Report) -> Result<(Arc<Plan>, Workers, PidFile), Refused> {
     let plan = instance.open(checked, report, false)?;
     let failed = |call: &str, error: std::io::Error| {
-        report.line(Level::Emerg, &format!("{call} failed{}", engine::session::fail::errno(&error)));
+        report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(&error)));
         Refused
     };
     let log = |text: String| plan.error_log.write(Level::Notice, None, text.as_bytes());
@@ -42,7 +42,7 @@ fn start(instance: &mut Instance, checked: Checked, report: &Report) -> Result<(
     // Threads inherit the mask: signals are taken by this thread alone.
     signals::block().map_err(|error| failed("sigprocmask()", error))?;
     let pid = PidFile::write(&plan.main.pid).map_err(|error| {
-        let text = format!("open() \"{}\" failed{}", plan.main.pid.display(), engine::session::fail::errno(&error));
+        let text = format!("open() \"{}\" failed{}", plan.main.pid.display(), engine::log::errno(&error));
         report.line(Level::Emerg, &text);
         Refused
     })?;
@@ -59,7 +59,7 @@ fn start(instance: &mut Instance, checked: Checked, report: &Report) -> Result<(
 fn take_limits(plan: &Plan, report: &Report) -> Result<(), Refused> {
     let main = &plan.main;
     let tell = |call: &str, error: &std::io::Error| {
-        report.line(Level::Alert, &format!("{call} failed{}", engine::session::fail::errno(error)));
+        report.line(Level::Alert, &format!("{call} failed{}", engine::log::errno(error)));
     };
     if let Some(files) = main.rlimit_nofile
         && let Err(error) = os::process::set_nofile(files)

@@ -15,7 +15,7 @@ pub(crate) fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCo
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            let reason = engine::session::fail::errno(&error);
+            let reason = engine::log::errno(&error);
             report.line(Level::Error, &format!("open() \"{}\" failed{reason}", path.display()));
             return ExitCode::FAILURE;
         }
@@ -35,7 +35,7 @@ pub(crate) fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCo
     match os::process::kill(pid, number) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let reason = engine::session::fail::errno(&error);
+            let reason = engine::log::errno(&error);
             report.line(Level::Alert, &format!("kill({pid}, {number}) failed{reason}"));
             ExitCode::FAILURE
         }

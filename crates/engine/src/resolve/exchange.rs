@@ -11,7 +11,7 @@ use syntax::Level;
 
 use super::message::{self, Answer, Asked, Kind};
 use super::{ResolveError, Resolver};
-use crate::session::fail::errno;
+use crate::log::errno;
 
 /// After this many milliseconds the next server is asked.
 const RESEND: u64 = 5_000;

@@ -6,6 +6,8 @@ use std::io;
 use policy::address::Address;
 use syntax::Level;
 
+use crate::log::errno;
+
 /// What ended a session.
 #[derive(Debug)]
 pub enum Cause {
@@ -118,14 +120,6 @@ impl Cause {
             Self::Handshake(_, false) | Self::Socket(..) => Some(Level::Crit),
             _ => Some(Level::Error),
         }
-    }
-}
-
-/// ` (111: Connection refused)`: the system's number and words.
-pub fn errno(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => format!(" ({number}: {})", os::errno::text(number)),
-        None => format!(" ({error})"),
     }
 }
 

@@ -5,8 +5,9 @@ use std::io;
 
 use syntax::Level;
 
-use super::fail::{Cause, errno};
+use super::fail::Cause;
 use super::{Action, Session};
+use crate::log::errno;
 
 impl Session {
     /// Logs why the session ends, if that is to be told.

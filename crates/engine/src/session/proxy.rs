@@ -9,8 +9,9 @@ use policy::address::Address;
 use reactor::Socket;
 use syntax::Level;
 
-use super::fail::{Cause, errno};
+use super::fail::Cause;
 use super::{Action, Phase, Session, upstream_tls};
+use crate::log::errno;
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 use crate::upstream::{Attempt, Group, Picked, Picker};
 
@@ -57,7 +58,7 @@ impl From<Cause> for Missed {
 async fn connect(s: &Session, group: &Rc<Group>) -> Phase<(End, Picked)> {
     let proxy = &s.server().conf.proxy;
     let started = reactor::now();
-    let mut picker = Picker::new(group, s);
+    let mut picker = Picker::new(group, |key| s.render(key));
     let mut tries = picker.tries();
     if proxy.next_upstream_tries > 0 {
         tries = tries.min(proxy.next_upstream_tries);
@@ -100,7 +101,7 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
         Ok(socket) => socket,
         Err(cause) => return Err(Missed::Session(cause)),
     };
-    let to = crate::listen::sock_addr(&picked.address);
+    let to = crate::net::sock_addr(&picked.address);
     let connecting = Socket::connect(socket, &to);
     let socket = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Rc::new(socket),
@@ -175,13 +176,13 @@ fn prepare(s: &Session, to: &Address) -> Phase<OwnedFd> {
 /// attempt either.
 pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>) -> Phase<(Socket, Picked)> {
     s.doing(Action::Connecting);
-    let Some(picked) = Picker::new(group, s).pick() else {
+    let Some(picked) = Picker::new(group, |key| s.render(key)).pick() else {
         s.attempts.borrow_mut().push(Attempt::new(Rc::clone(&group.name)));
         return Err(Cause::NoLiveUpstreams);
     };
     s.start_attempt(Attempt::new(Rc::clone(&picked.name)));
     let socket = prepare(s, &picked.address)?;
-    let connected = os::socket::connect(&socket, &crate::listen::sock_addr(&picked.address));
+    let connected = os::socket::connect(&socket, &crate::net::sock_addr(&picked.address));
     connected.map_err(|error| Cause::Socket(format!("connect() to {}", picked.name), error))?;
     let socket = Socket::new(socket);
     picked.connected(0);
@@ -196,7 +197,7 @@ fn announce(s: &Session, socket: &Socket, picked: &Picked) {
         return;
     }
     let udp = if s.is_udp() { "udp " } else { "" };
-    let local = socket.local_addr().map_or_else(|_| String::new(), |local| crate::listen::address(local).to_string());
+    let local = socket.local_addr().map_or_else(|_| String::new(), |local| crate::net::address(local).to_string());
     s.log_plain(Level::Info, format_args!("{udp}proxy {local} connected to {}", picked.name));
 }
 

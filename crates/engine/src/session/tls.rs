@@ -9,8 +9,9 @@ use std::sync::Arc;
 use config::family::ssl::{Certificate, Ocsp, Pem, VerifyClient};
 use tls::{Choice, HandshakeError, Identity, KeyPair, Status, Stream};
 
-use super::fail::{Cause, errno};
+use super::fail::Cause;
 use super::{Action, Phase, Session};
+use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
 

@@ -17,9 +17,10 @@ use policy::address::Address;
 use reactor::{Socket, TaskId, Timer};
 use syntax::Level;
 
-use super::fail::{Cause, errno};
+use super::fail::Cause;
 use super::{Accepted, Action, Phase, Session, access, content, limit_conn, proxy, set};
 use crate::generation::{Connection, Generation};
+use crate::log::errno;
 use crate::upstream::Picked;
 
 /// The longest datagram there can be.
@@ -114,9 +115,9 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
         generation: Rc::clone(generation),
         listener: at,
         socket: Rc::clone(socket),
-        client: crate::listen::address(from),
+        client: crate::net::address(from),
         local: to.map(|ip| Address::Inet((ip, port).into())),
-        number: crate::listen::next_number(),
+        number: crate::net::next_number(),
         passes: 0,
     };
     reactor::spawn(serve(accepted, Rc::clone(flows), flow, slot));

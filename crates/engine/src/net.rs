@@ -1,0 +1,30 @@
+//! Connections as the operating system has them: addresses in its form and ours, and the numbers
+//! that log lines give them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use policy::address::Address;
+
+/// `$connection` of the next connection: clients and upstreams of all workers count.
+static NUMBER: AtomicU64 = AtomicU64::new(1);
+
+/// A number for a new connection.
+pub(crate) fn next_number() -> u64 {
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// An address of the operating system as the configuration writes it.
+pub(crate) fn address(from: os::SockAddr) -> Address {
+    match from {
+        os::SockAddr::Inet(address) => Address::Inet(address),
+        os::SockAddr::Unix(path) => Address::Unix(path),
+    }
+}
+
+/// The other way round.
+pub(crate) fn sock_addr(from: &Address) -> os::SockAddr {
+    match from {
+        Address::Inet(address) => os::SockAddr::Inet(*address),
+        Address::Unix(path) => os::SockAddr::Unix(path.clone()),
+    }
+}

@@ -1,0 +1,204 @@
+//! The worker threads. Each runs a generation of the plan in force; a new one takes over the
+//! listeners, and the old one keeps its sessions until they end.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use config::family::listen::Protocol;
+use config::family::main_context::User;
+use reactor::{Event, Remote, Runtime};
+use syntax::Level;
+
+use crate::generation::Generation;
+use crate::listen::{self, Sockets};
+use crate::log::errno;
+use crate::plan::Plan;
+use crate::session;
+
+/// What runs on a worker thread.
+#[derive(Debug, Default)]
+struct Worker {
+    current: RefCell<Option<Rc<Generation>>>,
+    generations: Cell<usize>,
+    connections: Rc<Cell<usize>>,
+    quitting: Cell<bool>,
+    changed: Event,
+}
+
+thread_local! {
+    static WORKER: Rc<Worker> = Rc::default();
+}
+
+impl Worker {
+    /// Starts a generation on its listening sockets and drains the one before it.
+    fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<OwnedFd>) {
+        let generation = Rc::new(Generation::new(plan, Rc::clone(&self.connections)));
+        self.connections.set(self.connections.get() + sockets.len());
+        for (at, socket) in sockets.into_iter().enumerate() {
+            let generation = Rc::clone(&generation);
+            match generation.plan.listener(at).protocol {
+                Protocol::Tcp => match reactor::Listener::new(socket) {
+                    Ok(listener) => {
+                        reactor::spawn(listen::accept(generation, at, listener));
+                    }
+                    Err(error) => {
+                        let text = format!("epoll_ctl() failed{}", errno(&error));
+                        generation.plan.error_log.write(Level::Alert, None, text.as_bytes());
+                    }
+                },
+                Protocol::Udp => {
+                    reactor::spawn(session::udp::listen(generation, at, socket));
+                }
+            }
+        }
+        self.generations.set(self.generations.get() + 1);
+        if let Some(old) = self.current.replace(Some(generation)) {
+            self.retire(old);
+        }
+    }
+
+    /// Drains `old` within its `worker_shutdown_timeout`.
+    fn retire(self: &Rc<Self>, old: Rc<Generation>) {
+        let worker = Rc::clone(self);
+        old.drain.start();
+        reactor::spawn(async move {
+            let listeners = old.plan.listeners.len();
+            worker.connections.set(worker.connections.get().saturating_sub(listeners));
+            match old.plan.main.shutdown_timeout {
+                None => old.drain.finished().await,
+                Some(limit) => {
+                    if reactor::timeout(limit, old.drain.finished()).await.is_err() {
+                        old.drain.force();
+                        old.drain.finished().await;
+                    }
+                }
+            }
+            old.buffers.flush();
+            worker.generations.set(worker.generations.get() - 1);
+            worker.changed.notify_all();
+        });
+    }
+
+    fn quit(self: &Rc<Self>) {
+        self.quitting.set(true);
+        match self.current.take() {
+            Some(last) => self.retire(last),
+            None => self.changed.notify_all(),
+        }
+    }
+
+    async fn finished(&self) {
+        while !(self.quitting.get() && self.generations.get() == 0) {
+            self.changed.wait().await;
+        }
+    }
+}
+
+/// The worker threads, as the thread that reads configurations and signals sees them.
+#[derive(Debug)]
+pub struct Workers {
+    threads: Vec<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    remote: Remote,
+    join: JoinHandle<()>,
+}
+
+impl Workers {
+    /// Starts a thread for each of the plan's `worker_processes`.
+    pub fn start(plan: &Arc<Plan>, sockets: &Sockets) -> io::Result<Self> {
+        let mut workers = Self { threads: Vec::new() };
+        workers.install(plan, sockets)?;
+        Ok(workers)
+    }
+
+    /// Has every thread take `plan` for new sessions. Threads are added or let go as it says.
+    pub fn install(&mut self, plan: &Arc<Plan>, sockets: &Sockets) -> io::Result<()> {
+        let wanted = plan.main.workers as usize;
+        let handed: Vec<Vec<OwnedFd>> =
+            (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker)).collect::<io::Result<_>>()?;
+        for (worker, sockets) in handed.into_iter().enumerate() {
+            if worker == self.threads.len() {
+                self.threads.push(Thread::start(worker, plan)?);
+            }
+            if let Some(thread) = self.threads.get(worker) {
+                let plan = Arc::clone(plan);
+                thread.remote.post(Box::new(move || WORKER.with(|worker| worker.install(plan, sockets))));
+            }
+        }
+        for surplus in self.threads.drain(wanted.min(self.threads.len())..) {
+            surplus.remote.post(Box::new(|| WORKER.with(Worker::quit)));
+        }
+        Ok(())
+    }
+
+    /// Writes lines that wait in buffers, on every thread.
+    pub fn flush_logs(&self) {
+        for thread in &self.threads {
+            thread.remote.post(Box::new(|| {
+                WORKER.with(|worker| {
+                    if let Some(current) = &*worker.current.borrow() {
+                        current.buffers.flush();
+                    }
+                });
+            }));
+        }
+    }
+
+    /// Drains every thread; the handle tells when all have ended.
+    pub fn quit(self) -> Quitting {
+        for thread in &self.threads {
+            thread.remote.post(Box::new(|| WORKER.with(Worker::quit)));
+        }
+        Quitting { threads: self.threads }
+    }
+}
+
+/// Threads that are draining.
+#[derive(Debug)]
+pub struct Quitting {
+    threads: Vec<Thread>,
+}
+
+impl Quitting {
+    /// Waits for the last session. A thread that died is no reason to wait.
+    pub fn wait(self) {
+        for thread in self.threads {
+            let _ = thread.join.join();
+        }
+    }
+}
+
+impl Thread {
+    fn start(number: usize, plan: &Arc<Plan>) -> io::Result<Self> {
+        let user = plan.main.user.clone();
+        let affinity = plan.main.cpu_affinity.get(number).or(plan.main.cpu_affinity.last()).copied();
+        let (tell, told) = std::sync::mpsc::channel();
+        let join = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
+            if let Some(mask) = affinity {
+                // A mask that names no processor of this machine leaves all of them.
+                let _ = os::process::set_affinity(mask.0);
+            }
+            if let Some(User { name, uid, gid }) = user
+                && let Err(error) = os::process::become_user_in_thread(&name, uid, gid)
+            {
+                return drop(tell.send(Err(error)));
+            }
+            let runtime = match Runtime::new() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            if tell.send(Ok(runtime.remote())).is_ok() {
+                runtime.run(async { WORKER.with(Rc::clone).finished().await });
+            }
+        })?;
+        let remote = told.recv().map_err(|_| io::Error::other("a worker thread died at its start"))??;
+        Ok(Self { remote, join })
+    }
+}
