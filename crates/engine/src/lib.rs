@@ -4,6 +4,7 @@
 pub mod log;
 
 pub mod drain;
+pub mod error;
 pub mod net;
 
 pub mod resolve;

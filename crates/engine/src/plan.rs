@@ -5,8 +5,6 @@
 //! [`Draft::open`] opens logs.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +20,7 @@ use policy::builtin::Builtin;
 use policy::limit_conn::Zone as Counts;
 use policy::variables::Variables;
 
+use crate::error::BuildError;
 use crate::log::access::{self, AccessLog, BufferId};
 use crate::log::error::{Ring, Target};
 use crate::log::syslog::Sender;
@@ -83,28 +82,6 @@ pub struct LimitZone {
     /// Sessions by key.
     pub counts: Arc<Counts>,
 }
-
-/// Why a plan cannot be made.
-#[derive(Debug)]
-pub enum BuildError {
-    /// Said as it is.
-    Text(String),
-    /// A file could not be opened.
-    Open(PathBuf, io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Open(path, error) => {
-                write!(f, "open() \"{}\" failed{}", path.display(), crate::log::errno(error))
-            }
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}
 
 /// What outlives a plan: kept over a reload where name, use and size are the same.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCa
 
 pub use tls::{ClientContext, ServerContext};
 
-use crate::plan::BuildError;
+use crate::error::BuildError;
 
 /// What TLS needs in a configuration's servers, in their order.
 #[derive(Debug, Default)]
