@@ -20,7 +20,7 @@ use crate::log::access::{AccessLog, Buffers, Target};
 use crate::log::errno;
 use crate::plan::Plan;
 use crate::resolve::Resolver;
-use crate::upstream::Group;
+use crate::upstream::{self, Group};
 
 /// A plan on one thread.
 #[derive(Debug)]
@@ -65,6 +65,20 @@ impl Generation {
             plan.resolvers.iter().map(|conf| Rc::new(Resolver::new(conf.clone(), plan.error_log.clone()))).collect();
         let buffers = Buffers::new(&plan.buffered);
         Self { plan, drain: Drain::default(), buffers, groups, by_name, resolvers, connections }
+    }
+
+    /// Follows the names of `server … resolve`, for all threads.
+    pub(crate) fn follow_names(self: &Rc<Self>) {
+        for (conf, shared) in self.plan.upstreams.iter().zip(&self.plan.shared_peers) {
+            let resolver = conf.resolver.and_then(|id| self.resolver(id));
+            let (Some(shared), Some(resolver)) = (shared, resolver) else { continue };
+            for (at, _) in conf.servers.iter().enumerate().filter(|(_, server)| server.resolve.is_some()) {
+                let generation = Rc::downgrade(self);
+                let serving = move || generation.upgrade().is_some_and(|serving| !serving.drain.is_draining());
+                let (shared, conf) = (Arc::clone(shared), Arc::clone(conf));
+                reactor::spawn(upstream::follow(shared, conf, at, Rc::clone(resolver), serving));
+            }
+        }
     }
 
     /// The group with this number on this thread.

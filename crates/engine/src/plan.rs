@@ -44,7 +44,7 @@ pub struct Plan {
     /// Sockets with what is behind them.
     pub listeners: Vec<Listener>,
     /// Groups; those with a zone have their state in `shared_peers`.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Arc<Upstream>>,
     /// The state of each group that has a `zone`.
     pub shared_peers: Vec<Option<Arc<SharedPeers>>>,
     /// Resolvers.
@@ -89,6 +89,7 @@ pub struct Kept {
     /// Open log files.
     pub files: Files,
     zones: HashMap<String, (usize, String, Arc<Counts>)>,
+    groups: HashMap<String, Arc<SharedPeers>>,
     /// TLS session caches by name.
     pub session_caches: crate::tls::SessionCaches,
 }
@@ -148,11 +149,8 @@ impl Draft {
         }
         let buffered = opener.buffered;
         let limit_zones = stream.limit_zones.into_iter().map(|conf| kept.zone(conf)).collect::<Result<_, _>>()?;
-        let shared_peers = stream
-            .upstreams
-            .iter()
-            .map(|upstream| upstream.zone.as_ref().map(|_| Arc::new(SharedPeers::new(upstream))))
-            .collect();
+        let shared_peers =
+            stream.upstreams.iter().map(|upstream| upstream.zone.as_ref().map(|_| kept.peers(upstream))).collect();
         Ok(Arc::new(Plan {
             main,
             events,
@@ -160,7 +158,7 @@ impl Draft {
             variables: stream.variables,
             hostname: self.hostname,
             listeners: stream.listeners,
-            upstreams: stream.upstreams,
+            upstreams: stream.upstreams.into_iter().map(Arc::new).collect(),
             shared_peers,
             resolvers: stream.resolvers,
             buffered,
@@ -218,6 +216,14 @@ impl Plan {
 }
 
 impl Kept {
+    /// Fresh state for a group with a `zone`, with the addresses that were found for it so far.
+    fn peers(&mut self, conf: &Upstream) -> Arc<SharedPeers> {
+        let old = self.groups.get(&conf.name).map(|old| &**old);
+        let peers = Arc::new(SharedPeers::new(conf, old));
+        self.groups.insert(conf.name.clone(), Arc::clone(&peers));
+        peers
+    }
+
     /// The counts of a zone: those of the last plan where it had the same zone.
     fn zone(&mut self, conf: limit_conn::Zone) -> Result<LimitZone, BuildError> {
         if let Some((size, key, counts)) = self.zones.get(&conf.name) {

@@ -66,6 +66,22 @@ impl fmt::Display for ResolveError {
     }
 }
 
+/// A machine that offers a service (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The lowest is to be used first.
+    pub priority: u16,
+    /// The share among those of one priority.
+    pub weight: u16,
+    /// Where it listens.
+    pub port: u16,
+    /// The machine's name.
+    pub target: String,
+}
+
+/// An answer that was just received, with the seconds for which it holds.
+pub type Fresh<T> = Result<(Vec<T>, u64), ResolveError>;
+
 /// One `resolver` on one thread.
 #[derive(Debug)]
 pub struct Resolver {
@@ -152,9 +168,38 @@ impl Resolver {
         reactor::timeout(timeout, settled).await.unwrap_or(Err(ResolveError::TimedOut))
     }
 
+    /// The addresses of `name`, asked for anew, within `timeout` milliseconds.
+    pub async fn fresh_addresses(&self, name: &str, timeout: u64) -> Fresh<IpAddr> {
+        let asked = reactor::timeout(timeout, self.follow(name, || true)).await;
+        let found = asked.ok().flatten().unwrap_or(Err(ResolveError::TimedOut))?;
+        Ok((found.in_order(), self.conf.valid.unwrap_or(u64::from(found.ttl))))
+    }
+
+    /// The services that `name` offers, asked for anew, within `timeout` milliseconds.
+    pub async fn fresh_services(&self, name: &str, timeout: u64) -> Fresh<Service> {
+        let asked = reactor::timeout(timeout, exchange::ask(self, name, &[Kind::Srv], || true)).await;
+        let answers = asked.ok().flatten().unwrap_or(Err(ResolveError::TimedOut))?;
+        let ttl = answers.iter().map(|answer| answer.ttl).min().unwrap_or(0);
+        let services: Vec<_> = answers.into_iter().flat_map(|answer| answer.services).collect();
+        if services.is_empty() {
+            return Err(ResolveError::NOT_FOUND);
+        }
+        Ok((services, self.conf.valid.unwrap_or(u64::from(ttl))))
+    }
+
+    /// Seconds for which the lack of an answer holds.
+    pub fn failure_holds(&self) -> u64 {
+        self.conf.valid.unwrap_or(10)
+    }
+
+    /// Where oddities are told.
+    pub fn log(&self) -> &ErrorLogs {
+        &self.log
+    }
+
     /// Asks until there is an answer or nobody waits for one.
     async fn ask(self: Rc<Self>, name: String, entry: Rc<Name>) {
-        let answer = self.follow(&name, &entry).await;
+        let answer = self.follow(&name, || entry.waiting.get() > 0).await;
         let now = reactor::now() / 1000;
         let state = match answer {
             Some(Ok(found)) => {
@@ -169,10 +214,10 @@ impl Resolver {
     }
 
     /// The addresses of `name` or of what it is an alias of; `None` when nobody waits any more.
-    async fn follow(&self, name: &str, entry: &Name) -> Option<Result<Found, ResolveError>> {
+    async fn follow(&self, name: &str, wanted: impl Fn() -> bool) -> Option<Result<Found, ResolveError>> {
         let mut name = name.to_owned();
         for _ in 0..CHAIN {
-            let answers = match exchange::ask(self, &name, &self.kinds(), || entry.waiting.get() > 0).await? {
+            let answers = match exchange::ask(self, &name, &self.kinds(), &wanted).await? {
                 Ok(answers) => answers,
                 Err(error) => return Some(Err(error)),
             };

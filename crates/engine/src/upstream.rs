@@ -1,27 +1,52 @@
 //! Groups of peers as sessions use them: which peer is next, what became of it, and the sockets
 //! to reach it. How one is chosen is decided in `policy`.
 
+mod follow;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use config::family::upstream::{Method as MethodConf, TimeMetric, Upstream};
+use config::family::upstream::{Method as MethodConf, PeerServer, TimeMetric, Upstream};
 use policy::address::Address;
 use policy::balance::{Method, Metric, PeerConf, PeerRef, Peers, Selection};
 use policy::template::Template;
 
+pub use follow::follow;
+
 /// State of a group that all threads share (`zone`).
 #[derive(Debug)]
-pub struct SharedPeers(Mutex<Peers>);
+pub struct SharedPeers {
+    peers: Mutex<Peers>,
+    found: Mutex<Found>,
+}
+
+/// What was found for each `server … resolve`, by its text.
+type Found = HashMap<String, Vec<PeerConf>>;
 
 impl SharedPeers {
-    /// Fresh state for `conf`.
-    pub fn new(conf: &Upstream) -> Self {
-        Self(Mutex::new(peers(conf)))
+    /// Fresh state for `conf`; addresses that were found under the `old` configuration hold until
+    /// they are asked for anew.
+    pub fn new(conf: &Upstream, old: Option<&Self>) -> Self {
+        let found = old.map(|old| locked(&old.found).clone()).unwrap_or_default();
+        Self { peers: Mutex::new(Peers::new(method(conf), peers(conf, &found))), found: Mutex::new(found) }
     }
+
+    /// Has `peers` take the place of what was known of the server with this text.
+    fn found(&self, conf: &Upstream, text: &str, peers_found: Vec<PeerConf>) {
+        let mut found = locked(&self.found);
+        found.insert(text.to_owned(), peers_found);
+        let all = peers(conf, &found);
+        drop(found);
+        locked(&self.peers).replace(all);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Under what a TLS session is kept: the peer, and the name it was asked for and verified by.
@@ -63,7 +88,10 @@ impl Group {
         Self {
             name: conf.name.as_str().into(),
             host: conf.name.as_str().into(),
-            state: shared.map_or_else(|| State::Own(RefCell::new(peers(conf))), State::Shared),
+            state: shared.map_or_else(
+                || State::Own(RefCell::new(Peers::new(method(conf), peers(conf, &Found::new())))),
+                State::Shared,
+            ),
             key,
             tls_sessions: RefCell::default(),
             lasting: true,
@@ -97,13 +125,13 @@ impl Group {
     fn with<T>(&self, use_it: impl FnOnce(&mut Peers) -> T) -> T {
         match &self.state {
             State::Own(peers) => use_it(&mut peers.borrow_mut()),
-            State::Shared(shared) => use_it(&mut shared.0.lock().unwrap_or_else(PoisonError::into_inner)),
+            State::Shared(shared) => use_it(&mut locked(&shared.peers)),
         }
     }
 }
 
-fn peers(conf: &Upstream) -> Peers {
-    let method = match &conf.method {
+fn method(conf: &Upstream) -> Method {
+    match &conf.method {
         MethodConf::RoundRobin => Method::RoundRobin,
         MethodConf::Hash { consistent: false, .. } => Method::Hash,
         MethodConf::Hash { consistent: true, .. } => Method::ConsistentHash,
@@ -118,22 +146,32 @@ fn peers(conf: &Upstream) -> Peers {
         },
         MethodConf::Random { two: false } => Method::Random,
         MethodConf::Random { two: true } => Method::RandomTwo,
-    };
+    }
+}
+
+/// The peers of a group in written order: those known at load, and those found since.
+fn peers(conf: &Upstream, found: &Found) -> Vec<PeerConf> {
     let mut all = Vec::new();
     for server in &conf.servers {
-        for address in &server.addresses {
-            all.push(PeerConf {
-                weight: server.weight,
-                max_conns: server.max_conns,
-                max_fails: server.max_fails,
-                fail_timeout: server.fail_timeout,
-                backup: server.backup,
-                down: server.down,
-                ..PeerConf::new(server.text.clone(), address.clone())
-            });
+        all.extend(server.addresses.iter().map(|address| peer(server, address.clone())));
+        if server.resolve.is_some() {
+            all.extend(found.get(&server.text).into_iter().flatten().cloned());
         }
     }
-    Peers::new(method, all)
+    all
+}
+
+/// A peer at `address` with the parameters of its `server`.
+fn peer(server: &PeerServer, address: Address) -> PeerConf {
+    PeerConf {
+        weight: server.weight,
+        max_conns: server.max_conns,
+        max_fails: server.max_fails,
+        fail_timeout: server.fail_timeout,
+        backup: server.backup,
+        down: server.down,
+        ..PeerConf::new(server.text.clone(), address)
+    }
 }
 
 /// One session's choices in a group.

@@ -35,7 +35,7 @@ thread_local! {
 
 impl Worker {
     /// Starts a generation on its listening sockets and drains the one before it.
-    fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<OwnedFd>) {
+    fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<OwnedFd>, first: bool) {
         let generation = Rc::new(Generation::new(plan, Rc::clone(&self.connections)));
         self.connections.set(self.connections.get() + sockets.len());
         for (at, socket) in sockets.into_iter().enumerate() {
@@ -54,6 +54,9 @@ impl Worker {
                     reactor::spawn(session::udp::listen(generation, at, socket));
                 }
             }
+        }
+        if first {
+            generation.follow_names();
         }
         self.generations.set(self.generations.get() + 1);
         if let Some(old) = self.current.replace(Some(generation)) {
@@ -123,13 +126,15 @@ impl Workers {
         let wanted = plan.main.workers as usize;
         let handed: Vec<Vec<OwnedFd>> =
             (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker)).collect::<io::Result<_>>()?;
-        for (worker, sockets) in handed.into_iter().enumerate() {
-            if worker == self.threads.len() {
-                self.threads.push(Thread::start(worker, plan)?);
+        for (worker_number, sockets) in handed.into_iter().enumerate() {
+            if worker_number == self.threads.len() {
+                self.threads.push(Thread::start(worker_number, plan)?);
             }
-            if let Some(thread) = self.threads.get(worker) {
+            if let Some(thread) = self.threads.get(worker_number) {
                 let plan = Arc::clone(plan);
-                thread.remote.post(Box::new(move || WORKER.with(|worker| worker.install(plan, sockets))));
+                thread
+                    .remote
+                    .post(Box::new(move || WORKER.with(|worker| worker.install(plan, sockets, worker_number == 0))));
             }
         }
         for surplus in self.threads.drain(wanted.min(self.threads.len())..) {

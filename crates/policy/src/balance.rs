@@ -50,9 +50,10 @@ pub enum Method {
     RandomTwo,
 }
 
-/// Names a peer of the group that picked it.
+/// Names a peer of the group that picked it, also after the group's peers have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerRef {
+    id: u32,
     backup: bool,
     index: u32,
 }
@@ -78,14 +79,43 @@ pub struct Peers {
     primary: Vec<Peer>,
     backup: Vec<Peer>,
     ring: Ring,
+    /// How many peers there ever were: the number of the next one.
+    born: u32,
+    /// How often the peers have changed.
+    changes: u32,
 }
 
 impl Peers {
     /// A group of `peers`, none of them used yet.
     pub fn new(method: Method, peers: Vec<PeerConf>) -> Self {
-        let (backup, primary): (Vec<_>, Vec<_>) = peers.into_iter().map(Peer::new).partition(|peer| peer.conf.backup);
-        let ring = if method == Method::ConsistentHash { Ring::new(&primary) } else { Ring::default() };
-        Self { method, primary, backup, ring }
+        let mut group =
+            Self { method, primary: Vec::new(), backup: Vec::new(), ring: Ring::default(), born: 0, changes: 0 };
+        group.replace(peers);
+        group
+    }
+
+    /// Has `peers` take the place of those that are there. Those that stay keep their state;
+    /// sessions that are choosing get none of the new ones.
+    pub fn replace(&mut self, peers: Vec<PeerConf>) {
+        let same = |old: &[Peer], new: &[PeerConf]| old.iter().map(|peer| &peer.conf).eq(new.iter());
+        let (backup, primary): (Vec<_>, Vec<_>) = peers.into_iter().partition(|peer| peer.backup);
+        if same(&self.primary, &primary) && same(&self.backup, &backup) {
+            return;
+        }
+        let mut old: Vec<Peer> = self.primary.drain(..).chain(self.backup.drain(..)).collect();
+        let mut born = self.born;
+        let mut keep_or_make = |conf: PeerConf| {
+            if let Some(at) = old.iter().position(|peer| peer.conf == conf) {
+                return old.swap_remove(at);
+            }
+            born += 1;
+            Peer::new(conf, born)
+        };
+        self.primary = primary.into_iter().map(&mut keep_or_make).collect();
+        self.backup = backup.into_iter().map(&mut keep_or_make).collect();
+        self.born = born;
+        self.changes += 1;
+        self.ring = if self.method == Method::ConsistentHash { Ring::new(&self.primary) } else { Ring::default() };
     }
 
     /// How many attempts a session may make.
@@ -96,12 +126,16 @@ impl Peers {
     /// The peer that `peer` names.
     pub fn peer(&self, peer: PeerRef) -> Option<&Peer> {
         let list = if peer.backup { &self.backup } else { &self.primary };
-        list.get(peer.index as usize)
+        let here = list.get(peer.index as usize).filter(|here| here.id == peer.id);
+        here.or_else(|| list.iter().find(|moved| moved.id == peer.id))
     }
 
     fn peer_mut(&mut self, peer: PeerRef) -> Option<&mut Peer> {
         let list = if peer.backup { &mut self.backup } else { &mut self.primary };
-        list.get_mut(peer.index as usize)
+        match list.get(peer.index as usize) {
+            Some(here) if here.id == peer.id => list.get_mut(peer.index as usize),
+            _ => list.iter_mut().find(|moved| moved.id == peer.id),
+        }
     }
 
     /// The next peer for a session, which counts as its connection until it fails or is released;
@@ -113,6 +147,9 @@ impl Peers {
         random: &mut impl FnMut() -> u64,
         key: &[u8],
     ) -> Option<PeerRef> {
+        if *selection.changes.get_or_insert(self.changes) != self.changes {
+            return None;
+        }
         let list = if selection.backup { &mut self.backup } else { &mut self.primary };
         let direct = if list.len() < 2 || selection.missed_too_often() {
             None
@@ -127,8 +164,9 @@ impl Peers {
         };
         let index = direct.or_else(|| self.in_turn(selection, now))?;
         selection.mark(index);
-        let chosen = PeerRef { backup: selection.backup, index: index as u32 };
-        let peer = self.peer_mut(chosen)?;
+        let list = if selection.backup { &mut self.backup } else { &mut self.primary };
+        let peer = list.get_mut(index)?;
+        let chosen = PeerRef { id: peer.id, backup: selection.backup, index: index as u32 };
         peer.conns += 1;
         if peer.since_checked(now) > peer.conf.fail_timeout {
             peer.checked = now;

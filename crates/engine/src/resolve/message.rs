@@ -6,6 +6,8 @@ use std::str::FromStr;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 
+use super::Service;
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -13,6 +15,8 @@ pub(super) enum Kind {
     A,
     /// IPv6 addresses.
     Aaaa,
+    /// Services (RFC 2782).
+    Srv,
 }
 
 impl Kind {
@@ -20,6 +24,7 @@ impl Kind {
         match self {
             Self::A => RecordType::A,
             Self::Aaaa => RecordType::AAAA,
+            Self::Srv => RecordType::SRV,
         }
     }
 }
@@ -59,8 +64,7 @@ impl Asked {
 
     /// The name asked for, without its last dot.
     pub(super) fn name(&self) -> String {
-        let name = self.name.to_ascii();
-        name.strip_suffix('.').unwrap_or(&name).to_owned()
+        plain(&self.name)
     }
 
     /// Whether the ids are the same, whatever else differs.
@@ -74,6 +78,8 @@ impl Asked {
 pub(super) struct Answer {
     /// Addresses, in received order.
     pub(super) addresses: Vec<IpAddr>,
+    /// Services, in received order.
+    pub(super) services: Vec<Service>,
     /// Where the chain of aliases leads when there are no addresses.
     pub(super) alias: Option<String>,
     /// Seconds; the least of the records'.
@@ -99,16 +105,27 @@ pub(super) fn answer(asked: &Asked, message: &Message) -> Answer {
         match (&record.data, asked.kind) {
             (RData::A(address), Kind::A) => answer.addresses.push(IpAddr::V4(address.0)),
             (RData::AAAA(address), Kind::Aaaa) => answer.addresses.push(IpAddr::V6(address.0)),
+            (RData::SRV(service), Kind::Srv) => answer.services.push(Service {
+                priority: service.priority,
+                weight: service.weight,
+                port: service.port,
+                target: plain(&service.target),
+            }),
             (RData::CNAME(target), _) => {
-                let target = target.0.to_ascii();
-                answer.alias = Some(target.strip_suffix('.').unwrap_or(&target).to_ascii_lowercase());
+                answer.alias = Some(plain(&target.0).to_ascii_lowercase());
             }
             _ => continue,
         }
         answer.ttl = answer.ttl.min(record.ttl);
     }
-    if !answer.addresses.is_empty() {
+    if !answer.addresses.is_empty() || !answer.services.is_empty() {
         answer.alias = None;
     }
     answer
+}
+
+/// A name without its last dot.
+fn plain(name: &Name) -> String {
+    let name = name.to_ascii();
+    name.strip_suffix('.').unwrap_or(&name).to_owned()
 }

@@ -3,7 +3,7 @@
 use crate::address::Address;
 
 /// One address of a `server` directive.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerConf {
     /// The address as the configuration writes it; consistent hashing goes by it.
     pub text: String,
@@ -34,6 +34,8 @@ impl PeerConf {
 #[derive(Debug)]
 pub struct Peer {
     pub(super) conf: PeerConf,
+    /// Its number, which no other peer of the group ever has.
+    pub(super) id: u32,
     name: Box<str>,
     pub(super) current_weight: i64,
     pub(super) effective_weight: u32,
@@ -49,8 +51,9 @@ pub struct Peer {
 
 impl Peer {
     /// A peer that was not used yet.
-    pub(super) fn new(conf: PeerConf) -> Self {
+    pub(super) fn new(conf: PeerConf, id: u32) -> Self {
         Self {
+            id,
             name: conf.address.to_string().into(),
             current_weight: 0,
             effective_weight: conf.weight,

@@ -10,6 +10,8 @@ const MOST_MISSES: u32 = 20;
 pub struct Selection {
     /// Whether backups are in use.
     pub(super) backup: bool,
+    /// How often the group's peers had changed at the first choice.
+    pub(super) changes: Option<u32>,
     /// Peers that were tried: the first 64, then the others.
     tried: u64,
     tried_more: Vec<u64>,

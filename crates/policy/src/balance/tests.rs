@@ -220,3 +220,26 @@ fn round_robin_agrees_with_a_model() {
         assert!(picks.iter().zip(&given).all(|(picks, weight)| *picks == 2 * i64::from(*weight)));
     }
 }
+
+#[test]
+fn peers_that_stay_keep_their_state_and_old_choices_harm_nobody() {
+    let conf = |port: u16| {
+        let address = Address::Inet(([127, 0, 0, 1], port).into());
+        PeerConf::new(address.to_string(), address)
+    };
+    let mut random = || 0;
+    let mut group = Peers::new(Method::LeastConn, vec![conf(1), conf(2)]);
+    let (mut first, mut second) = (Selection::default(), Selection::default());
+    let one = group.pick(&mut first, 0, &mut random, b"").unwrap();
+    let two = group.pick(&mut second, 0, &mut random, b"").unwrap();
+    group.replace(vec![conf(3), conf(2)]);
+    assert!(group.pick(&mut first, 0, &mut random, b"").is_none(), "a session that was choosing gets none");
+    // The peer that is gone takes its end without harm; the one that stayed has moved and is still known.
+    group.release(one, 0, None, None);
+    assert!(group.peer(one).is_none());
+    assert_eq!(group.peer(two).unwrap().address(), &conf(2).address);
+    let third = group.pick(&mut Selection::default(), 0, &mut random, b"").unwrap();
+    assert_eq!(group.peer(third).unwrap().address(), &conf(3).address, "the other still has its session");
+    group.replace(Vec::new());
+    assert!(group.pick(&mut Selection::default(), 0, &mut random, b"").is_none());
+}
