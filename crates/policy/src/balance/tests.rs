@@ -7,6 +7,11 @@ fn conf(port: u16) -> PeerConf {
     PeerConf::new(text, address)
 }
 
+/// The primary peer with this place among those that the group was made with.
+fn primary(index: u32) -> PeerRef {
+    PeerRef { id: index + 1, backup: false, index }
+}
+
 fn weights(weights: &[u32]) -> Vec<PeerConf> {
     weights.iter().zip(1..).map(|(weight, port)| PeerConf { weight: *weight, ..conf(port) }).collect()
 }
@@ -72,7 +77,7 @@ fn failures_take_a_peer_out_of_use_until_a_probe() {
     let mut confs = weights(&[1, 1]);
     confs[0].max_fails = 2;
     let mut peers = Peers::new(Method::RoundRobin, confs);
-    let bad = PeerRef { backup: false, index: 0 };
+    let bad = primary(0);
     assert!(!peers.fail(bad, 100));
     assert!(peers.fail(bad, 100));
     for _ in 0..5 {
@@ -89,7 +94,7 @@ fn failures_take_a_peer_out_of_use_until_a_probe() {
 #[test]
 fn a_release_forgets_failures_only_after_a_probe() {
     let mut peers = Peers::new(Method::RoundRobin, weights(&[1, 1]));
-    let bad = PeerRef { backup: false, index: 0 };
+    let bad = primary(0);
     assert!(peers.fail(bad, 100));
     peers.release(bad, 100, None, Some(1));
     assert!((0..4).all(|_| first(&mut peers, 100, "") != Some(bad)));
@@ -103,7 +108,7 @@ fn failures_cost_weight_that_comes_back() {
     let mut confs = weights(&[5, 1]);
     confs[0].max_fails = 2;
     let mut peers = Peers::new(Method::RoundRobin, confs);
-    peers.fail(PeerRef { backup: false, index: 0 }, 100);
+    peers.fail(primary(0), 100);
     assert_eq!(peers.primary[0].effective_weight, 3);
     indices(&mut peers, 3, "");
     assert_eq!(peers.primary[0].effective_weight, 5);
@@ -113,7 +118,7 @@ fn failures_cost_weight_that_comes_back() {
 fn without_max_fails_a_peer_stays() {
     let confs = weights(&[1, 1]).into_iter().map(|conf| PeerConf { max_fails: 0, ..conf }).collect();
     let mut peers = Peers::new(Method::RoundRobin, confs);
-    assert!(!peers.fail(PeerRef { backup: false, index: 0 }, 1));
+    assert!(!peers.fail(primary(0), 1));
     assert_eq!(indices(&mut peers, 4, ""), [0, 1, 0, 1]);
 }
 
@@ -147,7 +152,7 @@ fn least_connections_by_weight_then_in_turn() {
     let mut peers = Peers::new(Method::LeastConn, weights(&[1, 2, 1]));
     // The tie of all goes to the heaviest; then the two without connections take turns.
     assert_eq!(indices(&mut peers, 4, ""), [1, 0, 2, 1]);
-    peers.release(PeerRef { backup: false, index: 2 }, 1, None, None);
+    peers.release(primary(2), 1, None, None);
     assert_eq!(indices(&mut peers, 1, ""), [2]);
 }
 
@@ -156,12 +161,12 @@ fn least_time_prefers_the_quick_and_idle() {
     let method = Method::LeastTime { metric: Metric::LastByte, inflight: false };
     let mut peers = Peers::new(method, weights(&[1, 1]));
     for (index, millis) in [(0, 100), (1, 10)] {
-        peers.release(PeerRef { backup: false, index }, 1, None, Some(millis));
+        peers.release(primary(index), 1, None, Some(millis));
     }
     // 120 against 20·(1 + conns), while averages count; a tie goes by round robin.
     assert_eq!(indices(&mut peers, 5, ""), [1; 5]);
     assert_eq!(peers.primary[0].average, 100);
-    peers.release(PeerRef { backup: false, index: 0 }, 1, None, Some(300));
+    peers.release(primary(0), 1, None, Some(300));
     assert_eq!(peers.primary[0].average, 110);
 }
 
@@ -169,8 +174,8 @@ fn least_time_prefers_the_quick_and_idle() {
 fn least_time_forgets_with_time() {
     let method = Method::LeastTime { metric: Metric::Connect, inflight: false };
     let mut peers = Peers::new(method, weights(&[1, 1]));
-    peers.connected(PeerRef { backup: false, index: 0 }, 1, 4000);
-    peers.connected(PeerRef { backup: false, index: 1 }, 1, 90);
+    peers.connected(primary(0), 1, 4000);
+    peers.connected(primary(1), 1, 90);
     peers.primary[1].checked = 110;
     assert_eq!(first(&mut peers, 20, "").unwrap().index, 1);
     // 4000 >> (110 / 11) is 3.
