@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use reactor::Socket;
 use tls::{Shutdown, StreamError, Transfer};
@@ -71,11 +71,7 @@ impl TlsEnd {
                     return Poll::Ready(Err(io_error(error)));
                 }
             };
-            match wait {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) => {}
-            }
+            ready!(wait)?;
         }
     }
 
@@ -94,11 +90,7 @@ impl TlsEnd {
                     return Poll::Ready(Err(io_error(error)));
                 }
             };
-            match wait {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Ready(Ok(())) => {}
-            }
+            ready!(wait)?;
         }
     }
 
@@ -122,10 +114,8 @@ impl TlsEnd {
                 Ok(Shutdown::WantRead) => self.socket.poll_readable(),
                 Ok(Shutdown::WantWrite) => self.socket.poll_writable(),
             };
-            match wait {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) => {}
+            if ready!(wait).is_err() {
+                return Poll::Ready(());
             }
         }
     }
