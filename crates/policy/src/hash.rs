@@ -17,7 +17,8 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     mix(hash ^ lower(u64::from_le_bytes(last)))
 }
 
-fn mix(word: u64) -> u64 {
+/// Spreads every bit of a word over all of it.
+pub(crate) fn mix(word: u64) -> u64 {
     let product = u128::from(word ^ FACTOR.rotate_left(32)) * u128::from(FACTOR);
     product as u64 ^ (product >> 64) as u64
 }

@@ -7,6 +7,7 @@ mod arena;
 pub mod balance;
 pub mod builtin;
 pub mod cache;
+pub mod flow;
 pub mod geo;
 mod hash;
 pub mod limit_conn;

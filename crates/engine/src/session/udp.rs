@@ -2,7 +2,6 @@
 //! datagram, fed by the listener, ended by counts or by silence.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -14,6 +13,7 @@ use config::Content;
 use os::SockAddr;
 use os::io::Datagram;
 use policy::address::Address;
+use policy::flow::{self, Limits, State, Table};
 use reactor::{Socket, TaskId, Timer};
 use syntax::Level;
 
@@ -33,23 +33,19 @@ const WAITING: usize = 64;
 const BATCH: usize = 64;
 
 type Key = (SockAddr, Option<IpAddr>);
-type Flows = Rc<RefCell<HashMap<Key, Rc<Flow>>>>;
+type Flows = Rc<RefCell<Table<Key, Rc<Flow>>>>;
 
 /// What the listener and a session share.
 pub struct Flow {
     key: Key,
-    waiting: RefCell<VecDeque<Vec<u8>>>,
     task: Cell<Option<TaskId>>,
-    /// Datagrams from the client.
-    pub requests: Cell<u64>,
-    /// Datagrams to the client.
-    pub responses: Cell<u64>,
+    datagrams: RefCell<flow::Flow<Vec<u8>>>,
 }
 
 /// Receives datagrams until the generation drains, and hands them to their sessions.
 pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedFd) {
     let socket = Rc::new(Socket::new(socket));
-    let flows = Flows::default();
+    let flows: Flows = Rc::new(RefCell::new(Table::new(os::process::random())));
     let mut buffer = vec![0; LONGEST];
     let mut taken = 0;
     loop {
@@ -87,11 +83,8 @@ pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedF
 }
 
 fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &Flows, key: Key, bytes: &[u8]) {
-    if let Some(flow) = flows.borrow().get(&key) {
-        let mut waiting = flow.waiting.borrow_mut();
-        if waiting.len() < WAITING {
-            waiting.push_back(bytes.to_vec());
-        }
+    if let Some(flow) = flows.borrow().find(&key) {
+        flow.datagrams.borrow_mut().arrive(|| bytes.to_vec(), WAITING);
         if let Some(task) = flow.task.get() {
             reactor::wake(task);
         }
@@ -100,10 +93,8 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
     let Some(slot) = generation.connection() else { return };
     let flow = Rc::new(Flow {
         key: key.clone(),
-        waiting: RefCell::new(VecDeque::from([bytes.to_vec()])),
         task: Cell::new(None),
-        requests: Cell::new(0),
-        responses: Cell::new(0),
+        datagrams: RefCell::new(flow::Flow::new(bytes.to_vec())),
     });
     flows.borrow_mut().insert(key.clone(), Rc::clone(&flow));
     let (from, to) = key;
@@ -125,10 +116,7 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
 
 /// Takes the flow out of the table: the next datagram of the client begins a new session.
 fn release(flows: &Flows, flow: &Rc<Flow>) {
-    let mut flows = flows.borrow_mut();
-    if flows.get(&flow.key).is_some_and(|known| Rc::ptr_eq(known, flow)) {
-        flows.remove(&flow.key);
-    }
+    flows.borrow_mut().remove(&flow.key, |known| Rc::ptr_eq(known, flow));
 }
 
 async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, slot: Connection) {
@@ -168,7 +156,7 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
         }
         Content::Return(text) => {
             s.doing(Action::Returning);
-            count_in(s, flow, &take(flow).unwrap_or_default());
+            take(s, flow);
             let text = s.render(text);
             if !text.is_empty() {
                 let sent = reply(s, flow, &text);
@@ -184,7 +172,7 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
             s.doing(Action::Proxying);
             let ended = relay(s, flows, flow, &socket).await;
             s.finish_attempt();
-            finish(s, picked, ended)
+            finish(s, flow, picked, ended)
         }
     }
 }
@@ -194,19 +182,16 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
 enum Ended {
     /// As many answers as were to come. The flag tells that a socket failed on the way.
     Done(bool),
-    /// Silence.
-    Silent(bool),
+    /// Silence, with answers still to come or not; the second flag as with `Done`.
+    Silent(bool, bool),
     /// The gateway shuts down.
     Shutdown,
 }
 
-fn take(flow: &Flow) -> Option<Vec<u8>> {
-    flow.waiting.borrow_mut().pop_front()
-}
-
-fn count_in(s: &Session, flow: &Flow, datagram: &[u8]) {
+fn take(s: &Session, flow: &Flow) -> Option<Vec<u8>> {
+    let datagram = flow.datagrams.borrow_mut().take()?;
     s.received.set(s.received.get() + datagram.len() as u64);
-    flow.requests.set(flow.requests.get() + 1);
+    Some(datagram)
 }
 
 /// Sends a datagram to the client, from the address it asked.
@@ -214,22 +199,28 @@ fn reply(s: &Session, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
     let (to, from) = &flow.key;
     let sent = os::io::send_datagram(&*s.socket, bytes, to, *from)?;
     s.sent.set(s.sent.get() + sent as u64);
-    flow.responses.set(flow.responses.get() + 1);
+    flow.datagrams.borrow_mut().answer();
     Ok(())
 }
 
 async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -> Ended {
     let proxy = &s.server().conf.proxy;
+    let limits = Limits {
+        requests: proxy.requests as u64,
+        responses: proxy.responses.map(|responses| responses as u64),
+        timeout: proxy.timeout,
+    };
+    let state = |last| flow.datagrams.borrow().state(last, reactor::now(), &limits);
+    let mut last = reactor::now();
     let timer = Timer::new();
-    timer.set(reactor::now() + proxy.timeout);
+    timer.set(last + limits.timeout);
     let mut buffer = vec![0; proxy.buffer_size.unwrap_or(REPLY)];
     let mut header = proxy::header(s);
     let mut failed = false;
     std::future::poll_fn(|_| {
         let mut moved = false;
-        while let Some(datagram) = take(flow) {
+        while let Some(datagram) = take(s, flow) {
             moved = true;
-            count_in(s, flow, &datagram);
             let out = if header.is_empty() { datagram } else { [std::mem::take(&mut header), datagram].concat() };
             match upstream.try_write(&out) {
                 Ok(sent) => s.to_upstream.set(s.to_upstream.get() + sent as u64),
@@ -237,7 +228,7 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => failed |= told(s, Action::SendingUpstream, "send()", &error),
             }
-            if proxy.requests > 0 && flow.requests.get() >= proxy.requests as u64 {
+            if flow.datagrams.borrow().is_full(&limits) {
                 release(flows, flow);
             }
         }
@@ -257,23 +248,24 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
                 Err(error) => {
                     failed |= told(s, Action::ReadingUpstream, "recv()", &error);
                     // The reference counts it as an answer, so that a session ends on it.
-                    flow.responses.set(flow.responses.get() + 1);
+                    flow.datagrams.borrow_mut().answer();
                 }
             }
-            if over(flow, proxy.responses, proxy.requests) {
+            if state(reactor::now()) == State::Done {
                 break;
             }
         }
-        if over(flow, proxy.responses, proxy.requests) {
-            return Poll::Ready(Ended::Done(failed));
-        }
-        if moved && s.generation.drain.is_draining() {
-            return Poll::Ready(Ended::Shutdown);
-        }
         if moved {
-            timer.set(reactor::now() + proxy.timeout);
+            last = reactor::now();
+            timer.set(last + limits.timeout);
         }
-        timer.poll_expired().map(|()| Ended::Silent(failed))
+        match state(last) {
+            State::Done => Poll::Ready(Ended::Done(failed)),
+            State::Silent { missing } => Poll::Ready(Ended::Silent(missing, failed)),
+            State::Open if moved && s.generation.drain.is_draining() => Poll::Ready(Ended::Shutdown),
+            // Whatever wakes it otherwise, it is the timer that makes it look at the clock.
+            State::Open => timer.poll_expired().map(|()| Ended::Silent(false, failed)),
+        }
     })
     .await
 }
@@ -287,20 +279,10 @@ fn told(s: &Session, action: Action, call: &str, error: &io::Error) -> bool {
     true
 }
 
-/// Whether everything that was to come has come.
-fn over(flow: &Flow, responses: Option<usize>, requests: usize) -> bool {
-    let Some(responses) = responses else { return false };
-    let asked = flow.requests.get();
-    asked > 0
-        && flow.waiting.borrow().is_empty()
-        && flow.responses.get() >= responses as u64 * asked
-        && (requests == 0 || asked >= requests as u64)
-}
-
-fn finish(s: &Session, picked: Picked, ended: Ended) -> Phase {
+fn finish(s: &Session, flow: &Flow, picked: Picked, ended: Ended) -> Phase {
     let counts = |s: &Session, what: &str| {
-        let (requests, responses) =
-            s.rare().udp.get().map_or((0, 0), |flow| (flow.requests.get(), flow.responses.get()));
+        let datagrams = flow.datagrams.borrow();
+        let (requests, responses) = (datagrams.requests(), datagrams.responses());
         s.log_plain(
             Level::Info,
             format_args!(
@@ -331,16 +313,11 @@ fn finish(s: &Session, picked: Picked, ended: Ended) -> Phase {
             s.log_plain(Level::Info, format_args!("disconnected on shutdown"));
             Ok(())
         }
-        Ended::Silent(failed) => {
-            let expected = s.server().conf.proxy.responses.map(|responses| responses as u64);
-            let missing = expected.is_some_and(|responses| {
-                let flow = s.rare().udp.get();
-                flow.is_some_and(|flow| flow.responses.get() < responses * flow.requests.get())
-            });
-            if missing {
-                blame(picked, true);
-                return Err(Cause::UpstreamTimeout);
-            }
+        Ended::Silent(true, _) => {
+            blame(picked, true);
+            Err(Cause::UpstreamTimeout)
+        }
+        Ended::Silent(false, failed) => {
             blame(picked, failed);
             counts(s, "timed out");
             Ok(())
