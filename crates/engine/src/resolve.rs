@@ -4,7 +4,6 @@
 //! It does not know what the addresses are for.
 
 mod exchange;
-mod message;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -17,7 +16,8 @@ use syntax::Level;
 
 use crate::log::ErrorLogs;
 use config::family::core::Resolver as Conf;
-use message::Kind;
+use wire::dns::Kind;
+pub use wire::dns::Service;
 
 /// Seconds after its last use at which a stale entry is dropped.
 const UNUSED: u64 = 30;
@@ -64,19 +64,6 @@ impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "({}: {})", self.code(), self.text())
     }
-}
-
-/// A machine that offers a service (RFC 2782).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
-    /// The lowest is to be used first.
-    pub priority: u16,
-    /// The share among those of one priority.
-    pub weight: u16,
-    /// Where it listens.
-    pub port: u16,
-    /// The machine's name.
-    pub target: String,
 }
 
 /// An answer that was just received, with the seconds for which it holds.

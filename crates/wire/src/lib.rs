@@ -2,4 +2,5 @@
 //! No I/O, no clock, no policy.
 
 pub mod client_hello;
+pub mod dns;
 pub mod proxy_protocol;

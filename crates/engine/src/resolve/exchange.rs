@@ -5,11 +5,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use hickory_proto::op::{Message, ResponseCode};
 use reactor::Socket;
 use syntax::Level;
+use wire::dns::{Answer, Asked, Kind, Response};
 
-use super::message::{self, Answer, Asked, Kind};
 use super::{ResolveError, Resolver};
 use crate::log::errno;
 
@@ -17,6 +16,9 @@ use crate::log::errno;
 const RESEND: u64 = 5_000;
 /// The longest datagram that is understood.
 const DATAGRAM: usize = 4096;
+/// RCODEs (RFC 1035, section 4.1.1).
+const SUCCESS: u16 = 0;
+const FORMAT_ERROR: u16 = 1;
 /// How long a server may take over TCP, milliseconds.
 const TCP: u64 = 5_000;
 
@@ -28,7 +30,8 @@ pub(super) async fn ask(
     kinds: &[Kind],
     wanted: impl Fn() -> bool,
 ) -> Option<Result<Vec<Answer>, ResolveError>> {
-    let asked: Option<Vec<Asked>> = kinds.iter().map(|kind| Asked::new(name, *kind)).collect();
+    let asked = |kind: &Kind| Asked::new(name, *kind, os::process::random() as u16);
+    let asked: Option<Vec<Asked>> = kinds.iter().map(asked).collect();
     let Some(asked) = asked else { return Some(Err(ResolveError::Code(3))) };
     let mut answers: Vec<Option<Answer>> = vec![None; asked.len()];
     let mut failed_to_send = false;
@@ -83,51 +86,49 @@ async fn listen(
     let mut buffer = vec![0; DATAGRAM];
     while answers.iter().any(Option::is_none) {
         let bytes = socket.read(&mut buffer).await?;
-        let message = match message::read(buffer.get(..bytes).unwrap_or_default()) {
-            Ok(message) => message,
+        let response = match Response::read(buffer.get(..bytes).unwrap_or_default()) {
+            Ok(response) => response,
             Err(text) => {
-                resolver.say(Level::Error, &text, server);
+                resolver.say(Level::Error, text, server);
                 continue;
             }
         };
-        let Some(at) = asked.iter().position(|query| query.is_answered_by(&message)) else {
-            odd(resolver, server, asked, &message);
+        let Some(at) = asked.iter().position(|query| query.is_answered_by(&response)) else {
+            odd(resolver, server, asked, &response);
             continue;
         };
         let (Some(query), Some(slot)) = (asked.get(at), answers.get_mut(at)) else { continue };
         if slot.is_some() {
             continue;
         }
-        let message = if message.metadata.truncation { over_tcp(server, query).await? } else { message };
-        let code = u16::from(message.metadata.response_code);
-        if message.metadata.response_code == ResponseCode::FormErr {
+        let response = if response.is_truncated() { over_tcp(server, query).await? } else { response };
+        match response.code() {
+            SUCCESS => *slot = Some(query.answer(&response)),
             // The reference takes it for no answer: somebody else's query may have been malformed.
-            let (id, name) = (message.metadata.id, query.name());
-            let text = format!("DNS error (1: Format error), query id:{id}, name:\"{name}\"");
-            resolver.log.write(Level::Error, None, text.as_bytes());
-            continue;
+            FORMAT_ERROR => {
+                let (id, name) = (response.id(), query.name());
+                let text = format!("DNS error (1: Format error), query id:{id}, name:\"{name}\"");
+                resolver.log.write(Level::Error, None, text.as_bytes());
+            }
+            code => return Ok(Some(ResolveError::Code(code))),
         }
-        if message.metadata.response_code != ResponseCode::NoError {
-            return Ok(Some(ResolveError::Code(code)));
-        }
-        *slot = Some(message::answer(query, &message));
     }
     Ok(None)
 }
 
 /// A response that answers nothing we asked: somebody guesses, or a server is late.
-fn odd(resolver: &Resolver, server: SocketAddr, asked: &[Asked], message: &Message) {
-    let name = message.queries.first().map(|query| query.name.to_ascii()).unwrap_or_default();
-    let text = if asked.iter().any(|query| query.has_id(message.metadata.id)) {
+fn odd(resolver: &Resolver, server: SocketAddr, asked: &[Asked], response: &Response) {
+    let name = response.question();
+    let text = if asked.iter().any(|query| query.has_id(response.id())) {
         format!("unexpected DNS response for {name}")
     } else {
-        format!("wrong ident {} in DNS response for {name}", message.metadata.id)
+        format!("wrong ident {} in DNS response for {name}", response.id())
     };
     resolver.say(Level::Error, &text, server);
 }
 
 /// The same query over TCP (RFC 1035, section 4.2.2).
-async fn over_tcp(server: SocketAddr, query: &Asked) -> io::Result<Message> {
+async fn over_tcp(server: SocketAddr, query: &Asked) -> io::Result<Response> {
     let exchange = async {
         let socket = Socket::tcp_connect(server).await?;
         let length = u16::try_from(query.bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -138,8 +139,8 @@ async fn over_tcp(server: SocketAddr, query: &Asked) -> io::Result<Message> {
         read_exact(&socket, &mut length).await?;
         let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
         read_exact(&socket, &mut bytes).await?;
-        let message = message::read(&bytes).map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
-        if query.is_answered_by(&message) { Ok(message) } else { Err(io::ErrorKind::InvalidData.into()) }
+        let response = Response::read(&bytes).map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
+        if query.is_answered_by(&response) { Ok(response) } else { Err(io::ErrorKind::InvalidData.into()) }
     };
     reactor::timeout(TCP, exchange).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }

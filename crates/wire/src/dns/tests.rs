@@ -1,0 +1,140 @@
+use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::{A, CNAME, SRV};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a server would say to `asked`.
+fn response(asked: &Asked, records: &[(u32, RData)]) -> Message {
+    let mut message = Message::from_vec(&asked.bytes).unwrap();
+    message.metadata.message_type = MessageType::Response;
+    for (ttl, data) in records {
+        message.add_answer(Record::from_rdata(asked.name.clone(), *ttl, data.clone()));
+    }
+    message
+}
+
+fn sent(message: &Message) -> Vec<u8> {
+    message.to_vec().unwrap()
+}
+
+fn read(message: &Message) -> Response {
+    Response::read(&sent(message)).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Name::from_str(text).unwrap()
+}
+
+const ONE: RData = RData::A(A::new(192, 0, 2, 1));
+const TWO: RData = RData::A(A::new(192, 0, 2, 2));
+
+#[test]
+fn asks_for_one_name() {
+    let asked = Asked::new("name.example.", Kind::Aaaa, 0x1234).unwrap();
+    let bytes = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04name\x07example\0\0\x1c\0\x01";
+    assert_eq!((&asked.bytes[..], &asked.name()[..]), (&bytes[..], "name.example"));
+    for odd in ["a..b", &"x".repeat(64)] {
+        assert!(Asked::new(odd, Kind::A, 1).is_none(), "{odd}");
+    }
+}
+
+#[test]
+fn reads_addresses_with_the_least_time() {
+    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let alias = RData::CNAME(CNAME(name("Other.example.")));
+    let answer = asked.answer(&read(&response(&asked, &[(60, alias.clone()), (30, ONE), (90, TWO)])));
+    let addresses = vec!["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
+    assert_eq!(answer, Answer { addresses, ttl: 30, ..Answer::default() });
+    let answer = asked.answer(&read(&response(&asked, &[(60, alias)])));
+    assert_eq!(answer, Answer { alias: Some("other.example".to_owned()), ttl: 60, ..Answer::default() });
+    assert_eq!(asked.answer(&read(&response(&asked, &[]))), Answer { ttl: u32::MAX, ..Answer::default() });
+}
+
+#[test]
+fn reads_services() {
+    let asked = Asked::new("_x._tcp.example", Kind::Srv, 7).unwrap();
+    let record = RData::SRV(SRV::new(1, 2, 3, name("machine.example.")));
+    let answer = asked.answer(&read(&response(&asked, &[(5, record), (9, ONE)])));
+    let service = Service { priority: 1, weight: 2, port: 3, target: "machine.example".to_owned() };
+    assert_eq!(answer, Answer { services: vec![service], ttl: 5, ..Answer::default() }, "no address was asked for");
+}
+
+#[test]
+fn an_answer_has_the_id_and_the_question() {
+    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let right = response(&asked, &[(60, ONE)]);
+    assert!(asked.is_answered_by(&read(&right)));
+    assert!(asked.has_id(7) && !asked.has_id(8));
+    let mut upper = right.clone();
+    upper.queries[0].name = name("NAME.example.");
+    assert!(asked.is_answered_by(&read(&upper)), "case does not count");
+    let mut other_id = right.clone();
+    other_id.metadata.id = 8;
+    let mut other_name = right.clone();
+    other_name.queries[0].name = name("name.example.org.");
+    let mut other_type = right.clone();
+    other_type.queries[0].query_type = RecordType::AAAA;
+    let mut other_class = right.clone();
+    other_class.queries[0].query_class = DNSClass::CH;
+    let mut nothing = right.clone();
+    nothing.queries.clear();
+    for wrong in [other_id, other_name, other_type, other_class, nothing] {
+        assert!(!asked.is_answered_by(&read(&wrong)), "{wrong:?}");
+    }
+}
+
+#[test]
+fn tells_what_the_header_says() {
+    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let mut message = response(&asked, &[]);
+    message.metadata.truncation = true;
+    message.metadata.response_code = hickory_proto::op::ResponseCode::NXDomain;
+    let read = read(&message);
+    assert_eq!((read.id(), read.is_truncated(), read.code()), (7, true, 3));
+    assert_eq!(read.question(), "name.example.");
+    assert_eq!(Response::read(&asked.bytes).unwrap_err(), "invalid DNS response", "a query");
+}
+
+#[test]
+fn every_prefix_is_refused() {
+    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let alias = RData::CNAME(CNAME(name("other.example.")));
+    let whole = sent(&response(&asked, &[(60, alias), (30, ONE)]));
+    for length in 0..whole.len() {
+        let text = if length < 12 { "short DNS response" } else { "invalid DNS response" };
+        assert_eq!(Response::read(&whole[..length]).unwrap_err(), text, "{length}");
+    }
+    assert!(asked.is_answered_by(&Response::read(&whole).unwrap()));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Response::read(&bytes);
+    }
+
+    /// A response with some bytes changed is only taken for the answer if id and question are still there.
+    #[test]
+    fn what_is_taken_has_the_id_and_the_question(
+        id: u16,
+        changes in prop::collection::vec((0..100_usize, any::<u8>()), 0..4),
+    ) {
+        let asked = Asked::new("name.example", Kind::A, id).unwrap();
+        let whole = sent(&response(&asked, &[(60, ONE), (30, TWO)]));
+        let mut bytes = whole.clone();
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        if let Ok(response) = Response::read(&bytes)
+            && asked.is_answered_by(&response)
+        {
+            prop_assert_eq!(&bytes[..2], &id.to_be_bytes());
+            let question = 12..asked.bytes.len();
+            prop_assert!(bytes[question.clone()].eq_ignore_ascii_case(&whole[question]));
+            let answer = asked.answer(&response);
+            prop_assert!(answer.addresses.len() <= 2 && answer.alias.is_none_or(|_| answer.addresses.is_empty()));
+        }
+    }
+}
