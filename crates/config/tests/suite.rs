@@ -10,5 +10,7 @@ mod machine;
 mod main_context;
 #[path = "suite/prefixes.rs"]
 mod prefixes;
+#[path = "suite/sources.rs"]
+mod sources;
 #[path = "suite/table.rs"]
 mod table;

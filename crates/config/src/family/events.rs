@@ -76,7 +76,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "multi_accept",
         "on | off",
         Some("off"),
-        "Whether a worker accepts all waiting connections at once rather than one.",
+        "Checked and ignored: a worker takes what waits in turns with its sessions.",
         |loader, line, _| once(&mut draft(loader).multi_accept, line, flag),
     ),
     Directive::of_events(

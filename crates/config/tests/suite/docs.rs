@@ -2,11 +2,32 @@
 //!
 //! `UPDATE_DOCS=1` writes it anew.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
 
-use config::{Args, Directive, FAMILIES};
+use config::{Args, Directive, FAMILIES, Family};
+
+use crate::sources::{self, gives};
+
+/// What the table cannot tell: the directives that are read and do nothing are taken from it.
+const ABSENT: &str = "\
+| `http { }`, `mail { }` | refused by name: Lockgate serves `stream { }` only | keep nginx for them, with `stream { }` in a file of its own |
+| `listen … accept_filter=name` | a warning: the system has none, as for nginx on Linux | `deferred` |
+| `listen … setfib=number` | an invalid parameter, as for nginx on Linux | policy routing of the system |
+| `ssl_ech_file`, `ssl_certificate_compression` | a warning, as for nginx with a library that cannot | leave them out |
+| `ssl_ocsp` | a certificate whose status would have to be asked for is refused | `ssl_crl` |
+| `ssl_stapling` without `ssl_stapling_file` | nothing is fetched, nothing is stapled | fetch the answer by other means into `ssl_stapling_file` |
+";
+
+/// What is otherwise on purpose.
+const DIFFERENT: &str = "\
+| One process with a thread for each worker, no master | nothing is shared between processes, and a reload needs no new ones | none; `PID#TID` in log lines tells the threads apart |
+| An error in a configuration is followed by the line, the place underlined and a suggestion | written for people: on a terminal only | redirect standard error |
+| `$ssl_curve` is empty after a handshake that failed | it ends a worker of nginx by signal 11 | none |
+| TLS 1.0 and 1.1 work where `ssl_protocols` lists them | OpenSSL wants `@SECLEVEL=0` in the ciphers, too | do not list them |
+| No finite-field DHE: `ssl_dhparam` is taken with a warning | AWS-LC has none | build with `--no-default-features --features openssl` |
+";
 
 /// The manual as the table has it.
 fn manual() -> String {
@@ -19,11 +40,56 @@ fn manual() -> String {
         let names: Vec<_> = family.directives.iter().map(|directive| format!("`{}`", directive.name)).collect();
         let _ = writeln!(text, "* [{}](#{}): {}", family.title, family.name, names.join(", "));
     }
+    text.push_str(
+        "* [What nginx has and Lockgate has not](#what-nginx-has-and-lockgate-has-not)\n\
+         * [Where Lockgate is deliberately different](#where-lockgate-is-deliberately-different)\n",
+    );
+    let texts = sources::texts();
     for family in FAMILIES {
         let _ = write!(text, "\n## {}\n\n{}.\n", family.name, family.title);
-        family.directives.iter().for_each(|directive| entry(directive, &mut text));
+        for directive in family.directives {
+            entry(directive, &mut text);
+            if let Some(file) = tested_in(family, directive, &texts) {
+                let _ = writeln!(text, "\nTested in [{file}](../{file}).");
+            }
+        }
     }
+    absent(&mut text);
+    text.push_str("\n## Where Lockgate is deliberately different\n\n");
+    text.push_str(
+        "The [README](../README.md#differences-from-nginx) has those that no directive is concerned with.\n\n",
+    );
+    let _ = write!(text, "| Lockgate | why, or nginx instead | nginx's way |\n|---|---|---|\n{DIFFERENT}");
     text
+}
+
+/// What is read and has no effect, or is refused, with the reason.
+fn absent(text: &mut String) {
+    text.push_str(
+        "\n## What nginx has and Lockgate has not\n\nEvery directive of nginx's `stream` is known. These do nothing, or \
+         cannot:\n\n| | here | instead |\n|---|---|---|\n",
+    );
+    for directive in FAMILIES.iter().flat_map(|family| family.directives) {
+        let reason = directive.doc.strip_prefix("Checked and ignored: ").map(|reason| ("read without effect", reason));
+        let refused = || directive.doc.strip_prefix("Refused: ").map(|reason| ("refused", reason));
+        if let Some((how, reason)) = reason.or_else(refused) {
+            let reason = reason.split(". ").next().unwrap_or_default().trim_end_matches('.');
+            let _ = writeln!(text, "| `{}` | {how}: {reason} | leave it out |", directive.name);
+        }
+    }
+    text.push_str(ABSENT);
+}
+
+/// The file of black-box or differential tests that gives the directive: the family's own one where it does.
+fn tested_in<'a>(
+    family: &Family,
+    directive: &Directive,
+    texts: &'a BTreeMap<String, Vec<String>>,
+) -> Option<&'a String> {
+    let mut files = texts.iter().filter(|(_, texts)| texts.iter().any(|text| gives(text, directive.name)));
+    let own = format!("tests/blackbox/{}.rs", family.name);
+    let first = files.clone().next();
+    files.find(|(file, _)| **file == own).or(first).map(|(file, _)| file)
 }
 
 fn entry(directive: &Directive, text: &mut String) {
@@ -47,11 +113,23 @@ fn entry(directive: &Directive, text: &mut String) {
 
 #[test]
 fn the_manual_is_what_the_table_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/directives.md");
+    let path = sources::root().join("docs/directives.md");
     let now = manual();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &now).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == now, "docs/directives.md is stale: write it anew with UPDATE_DOCS=1");
+}
+
+#[test]
+fn every_directive_is_tested_on_the_whole_program() {
+    let texts = sources::texts();
+    let untested: Vec<_> = FAMILIES
+        .iter()
+        .flat_map(|family| family.directives.iter().map(move |directive| (family, directive)))
+        .filter(|(family, directive)| tested_in(family, directive, &texts).is_none())
+        .map(|(_, directive)| directive.name)
+        .collect();
+    assert!(untested.is_empty(), "no file in tests/ gives {untested:?}");
 }

@@ -41,8 +41,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::Simple(1, 4),
         syntax: "max=number [inactive=time] [min_uses=number] [valid=time] | off",
         default: Some("off"),
-        doc: "Keeps log files open whose paths hold variables: at most `max`, those used `min_uses` times within \
-              `inactive`, and checks after `valid` whether the name still is that file.",
+        doc: "Checked and ignored: log files whose paths hold variables are opened for each line.",
         apply: |loader, line, _| access_log::file_cache(loader, line),
     },
 ];

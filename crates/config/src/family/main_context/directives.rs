@@ -92,7 +92,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "master_process",
         "on | off",
         Some("on"),
-        "Whether to keep a process that starts others.",
+        "Checked and ignored: there are no processes to start, workers are threads.",
         |loader, line, _| once(&mut loader.main.master_process, line, flag),
     ),
     Directive::of_main(
@@ -152,7 +152,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "pcre_jit",
         "on | off",
         Some("off"),
-        "Whether regular expressions are compiled to machine code.",
+        "Checked and ignored: regular expressions are always compiled to machine code where PCRE2 can.",
         |loader, line, _| once(&mut loader.main.pcre_jit, line, flag),
     ),
     Directive::of_main(
@@ -171,7 +171,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_object_cache_inheritable",
         "on | off",
         Some("on"),
-        "Whether a reload may keep certificates, keys and revocation lists whose files did not change.",
+        "Checked and ignored: a reload reads certificates, keys and revocation lists anew.",
         |loader, line, _| once(&mut loader.main.inherit_objects, line, flag),
     ),
 ];

@@ -142,7 +142,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::Simple(1, 3),
         syntax: "off | max=number [inactive=time] [valid=time]",
         default: Some("off"),
-        doc: "Keeps certificates and keys that are loaded by variables.",
+        doc: "Checked and ignored: certificates and keys that are loaded by variables are read for each handshake.",
         apply: |loader, line, _| read::object_cache(&mut loader.here().proxy_ssl.context().certificate_cache, line),
     },
     Directive::setting(

@@ -42,7 +42,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::Simple(1, 3),
         syntax: "off | max=number [inactive=time] [valid=time]",
         default: Some("off"),
-        doc: "Keeps certificates and keys that are loaded by variables.",
+        doc: "Checked and ignored: certificates and keys that are loaded by variables are read for each handshake.",
         apply: |loader, line, _| read::object_cache(&mut loader.here().ssl.context().certificate_cache, line),
     },
     Directive::setting(
@@ -215,14 +215,14 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_ocsp_responder",
         "url",
         None,
-        "Whom to ask, rather than the responder named in the certificate. Plain HTTP only.",
+        "Checked and ignored: no responder is asked so far.",
         |loader, line, _| once(&mut loader.here().ssl.context().ocsp_responder, line, |line| Ok(line.text(0))),
     ),
     Directive::setting(
         "ssl_ocsp_cache",
         "off | shared:name:size",
         Some("off"),
-        "Keeps answers about client certificates for all workers.",
+        "Checked and ignored: no responder is asked so far.",
         |loader, line, _| ocsp_cache(loader, line),
     ),
     Directive::setting(
@@ -246,14 +246,14 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_stapling_responder",
         "url",
         None,
-        "Whom to ask, rather than the responder named in the certificate.",
+        "Checked and ignored: no responder is asked so far, see `ssl_stapling_file`.",
         |loader, line, _| once(&mut loader.here().ssl.context().stapling_responder, line, |line| Ok(line.text(0))),
     ),
     Directive::setting(
         "ssl_stapling_verify",
         "on | off",
         Some("off"),
-        "Verifies the answers that are sent.",
+        "Checked and ignored: the answer of `ssl_stapling_file` is sent as it is.",
         |loader, line, _| once(&mut loader.here().ssl.context().stapling_verify, line, flag),
     ),
     Directive {
