@@ -115,7 +115,10 @@ impl Peers {
         self.backup = backup.into_iter().map(&mut keep_or_make).collect();
         self.born = born;
         self.changes += 1;
-        self.ring = if self.method == Method::ConsistentHash { Ring::new(&self.primary) } else { Ring::default() };
+        self.ring = match self.method {
+            Method::ConsistentHash => Ring::new(&self.primary, &self.backup),
+            _ => Ring::default(),
+        };
     }
 
     /// How many attempts a session may make.

@@ -43,8 +43,10 @@ pub(super) fn choose(peers: &[Peer], selection: &mut Selection, now: u64, key: &
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     points: Vec<Point>,
-    /// For each peer the first one of the same server.
+    /// For each peer the first one of the same server; the backups follow the others.
     servers: Vec<u32>,
+    /// Where the backups begin.
+    backups: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,14 +57,17 @@ struct Point {
 }
 
 impl Ring {
-    /// The ring of `peers`.
-    pub(super) fn new(peers: &[Peer]) -> Self {
+    /// The ring of `peers`. Backups have no points on it; one of the same server is found all the same.
+    pub(super) fn new(peers: &[Peer], backups: &[Peer]) -> Self {
         let mut points = Vec::new();
         let mut servers = Vec::new();
         let mut known = HashMap::new();
-        for (peer, index) in peers.iter().zip(0..) {
+        for (peer, index) in peers.iter().chain(backups).zip(0..) {
             let server = *known.entry(peer.conf.text.as_str()).or_insert(index);
             servers.push(server);
+            if peer.conf.backup {
+                continue;
+            }
             let (host, port) = host_port(&peer.conf.text);
             let mut base = CRC.digest();
             base.update(host.as_bytes());
@@ -79,7 +84,7 @@ impl Ring {
         points.sort_by_key(|point| point.hash);
         points.dedup_by_key(|point| point.hash);
         points.shrink_to_fit();
-        Self { points, servers }
+        Self { points, servers, backups: peers.len() }
     }
 
     /// Chooses the server at the hash of `key` or one of the next on the ring; its addresses take
@@ -92,10 +97,11 @@ impl Ring {
             let hash = CRC.checksum(key);
             self.points.partition_point(|point| point.hash < hash) as u32
         });
+        let first = if selection.backup { self.backups } else { 0 };
         loop {
             let point = self.points.get((at as usize).checked_rem(self.points.len())?)?;
             let chosen = round_robin::choose(peers, selection, now, |index, _| {
-                self.servers.get(index).is_some_and(|server| *server == point.server)
+                self.servers.get(first + index).is_some_and(|server| *server == point.server)
             });
             selection.hash = Some(at);
             if chosen.is_some() {

@@ -1,3 +1,5 @@
+mod model;
+
 use super::*;
 use crate::address::Address;
 
@@ -247,4 +249,12 @@ fn peers_that_stay_keep_their_state_and_old_choices_harm_nobody() {
     assert_eq!(group.peer(third).unwrap().address(), &conf(3).address, "the other still has its session");
     group.replace(Vec::new());
     assert!(group.pick(&mut Selection::default(), 0, &mut random, b"").is_none());
+}
+
+#[test]
+fn backups_are_not_taken_for_the_servers_on_the_ring() {
+    let one = |port: u16, backup| PeerConf { backup, ..conf(port) };
+    let mut peers = Peers::new(Method::ConsistentHash, vec![one(1, false), one(2, true), one(3, true), one(4, true)]);
+    assert_eq!(all_of_session(&mut peers, 1, "k"), [0, 100, 101, 102]);
+    assert_eq!(all_of_session(&mut peers, 1, "k"), [0, 102, 101, 100], "in turn, as none is on the ring");
 }
