@@ -260,6 +260,56 @@ fn written(word: &[u8], style: u8) -> Vec<u8> {
     out
 }
 
+/// A directive, with the directives of its block.
+#[derive(Debug, Clone, PartialEq)]
+struct Tree {
+    words: Vec<Vec<u8>>,
+    block: Option<Vec<Tree>>,
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let words = || {
+        let odd = prop::sample::select(&b"a$\\\"'{}; #\n()"[..]);
+        prop::collection::vec(prop::collection::vec(odd, 0..6), 1..4)
+    };
+    let leaf = words().prop_map(|words| Tree { words, block: None });
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        (words(), prop::option::of(prop::collection::vec(inner, 0..4))).prop_map(|(words, block)| Tree { words, block })
+    })
+}
+
+fn write_tree(trees: &[Tree], gap: &[u8], text: &mut Vec<u8>) {
+    for tree in trees {
+        for (word, style) in tree.words.iter().zip([0, 1].into_iter().cycle()) {
+            text.extend_from_slice(&written(word, style));
+            text.extend_from_slice(gap);
+        }
+        let Some(block) = &tree.block else {
+            text.push(b';');
+            continue;
+        };
+        text.push(b'{');
+        write_tree(block, gap, text);
+        text.push(b'}');
+        text.extend_from_slice(gap);
+    }
+}
+
+/// What stands before the end of the block or the text.
+fn read_tree<'s>(parser: &mut Parser<'s>) -> Vec<Tree> {
+    let mut found = Vec::new();
+    let mut directive: Directive<'s> = Directive::default();
+    while parser.next(&mut directive).unwrap() == Item::Directive {
+        let words = directive.words.iter().map(|word| word.text.to_vec()).collect();
+        let block = match directive.end {
+            End::Open => Some(read_tree(parser)),
+            End::Semicolon => None,
+        };
+        found.push(Tree { words, block });
+    }
+    found
+}
+
 proptest! {
     #[test]
     fn written_words_read_back(
@@ -289,10 +339,20 @@ proptest! {
     }
 
     #[test]
+    fn a_written_tree_reads_back(tree in prop::collection::vec(tree(), 0..6), gap in "[ \t\n](#[^\n]*\n)?") {
+        let mut text = Vec::new();
+        write_tree(&tree, gap.as_bytes(), &mut text);
+        let source = file(&text);
+        let mut parser = Parser::new(&source);
+        prop_assert_eq!(read_tree(&mut parser), tree);
+    }
+
+    #[test]
     fn any_text_is_walked_to_an_end(text in "[ab \t\n;{}#\"'\\\\$)]{0,60}") {
         let found = parse(&text);
         let opened = found.iter().filter(|item| item.contains(" { ")).count();
-        let closed = found.iter().filter(|item| item.starts_with("} ")).count();
+        let line = |item: &&String| item.strip_prefix("} ").is_some_and(|line| line.parse::<u32>().is_ok());
+        let closed = found.iter().filter(line).count();
         prop_assert!(closed <= opened);
         prop_assert_eq!(walk(&file(text.as_bytes())), found);
     }
