@@ -6,6 +6,17 @@ use libfuzzer_sys::fuzz_target;
 use wire::proxy_protocol::{V2, parse, v1, v2};
 
 fuzz_target!(|data: &[u8]| {
+    // What is compared as a whole is not found by chance: the first byte chooses how the header begins.
+    let Some((start, rest)) = data.split_first() else {
+        return;
+    };
+    let prefix: &[u8] = match start % 4 {
+        0 => b"",
+        1 => b"PROXY TCP4 ",
+        2 => b"PROXY TCP6 ",
+        _ => b"\r\n\r\n\0\r\nQUIT\n",
+    };
+    let data = &[prefix, rest].concat()[..];
     let Ok((header, length)) = parse(data) else {
         return;
     };
