@@ -315,17 +315,32 @@ pub type Connection = Rc<RefCell<tls::Stream<Transport>>>;
 
 /// A socket as the TLS library reads and writes it.
 #[derive(Debug, Clone)]
-pub struct Transport(pub Rc<Socket>);
+pub struct Transport {
+    socket: Rc<Socket>,
+    more: bool,
+}
+
+impl Transport {
+    /// The library writes to and reads from `socket` itself.
+    pub fn new(socket: Rc<Socket>) -> Self {
+        Self { socket, more: false }
+    }
+
+    /// Whether another record follows at once what is written from now on: packets then carry several records.
+    pub fn set_more(&mut self, more: bool) {
+        self.more = more;
+    }
+}
 
 impl io::Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+        self.socket.try_read(buffer)
     }
 }
 
 impl io::Write for Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        if self.more { self.socket.try_write_more(bytes) } else { self.socket.try_write(bytes) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -132,6 +132,13 @@ pub fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)) }
 }
 
+/// send(2) with more to follow at once: the kernel may wait for that before it makes a packet (`MSG_MORE`).
+pub fn send_more(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
+    // SAFETY: pointer and length describe `bytes`.
+    unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)) }
+}
+
 /// The same with the bytes in several pieces (sendmsg(2)).
 pub fn send_pieces(socket: impl AsFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: msghdr is plain data for which all zeroes is a value.

@@ -14,6 +14,9 @@ use crate::tls::Connection;
 /// How long a close waits for the peer's `close_notify`, milliseconds.
 const CLOSE_NOTIFY_WAIT: u64 = 3_000;
 
+/// The most plaintext that one TLS record carries (RFC 8446 section 5.1), and one write takes.
+const RECORD: usize = 16 * 1024;
+
 /// A byte stream that a relay reads and writes.
 #[derive(Debug)]
 pub enum End {
@@ -76,8 +79,10 @@ impl TlsEnd {
     }
 
     fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut stream = self.stream.borrow_mut();
+        stream.socket_mut().set_more(bytes.len() > RECORD);
         loop {
-            let wait = match self.stream.borrow_mut().write(bytes) {
+            let wait = match stream.write(bytes) {
                 Ok(Transfer::Bytes(wrote)) => return Poll::Ready(Ok(wrote)),
                 Ok(Transfer::Eof) => {
                     self.broken = true;

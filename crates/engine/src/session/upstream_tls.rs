@@ -44,7 +44,7 @@ pub(super) async fn handshake(
         session: session.as_ref(),
         identity: identity.as_ref(),
     };
-    let stream = Stream::connect(Transport(Rc::clone(&socket)), context, &options).map_err(|error| {
+    let stream = Stream::connect(Transport::new(Rc::clone(&socket)), context, &options).map_err(|error| {
         s.log(Level::Error, format_args!("{error}"));
         Some(Cause::Told(500))
     })?;

@@ -74,6 +74,15 @@ impl Socket {
         self.attempt(WRITE, || self.send(bytes))
     }
 
+    /// The same for bytes that others follow at once, so that they share packets.
+    pub fn try_write_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(WRITE, || {
+            let result = os::socket::send_more(&self.fd, bytes);
+            self.after_write(&result, bytes.len());
+            result
+        })
+    }
+
     /// The same with the bytes in several pieces.
     pub fn try_writev(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.attempt(WRITE, || {
