@@ -69,14 +69,13 @@ impl Drain {
     /// Runs `session` to its end, or until the drain is forced: then `None`.
     ///
     /// It is pinned by the caller, since a future that is passed on takes its room twice.
-    pub async fn unless_forced<T>(&self, mut session: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-        std::future::poll_fn(|context| {
+    pub fn unless_forced<T>(&self, mut session: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Option<T>> {
+        std::future::poll_fn(move |context| {
             if self.forced.get() {
                 return Poll::Ready(None);
             }
             session.as_mut().poll(context).map(Some)
         })
-        .await
     }
 }
 

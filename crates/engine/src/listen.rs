@@ -246,5 +246,5 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
         number: net::next_number(),
         passes: 0,
     };
-    reactor::spawn(session::serve(accepted, slot));
+    reactor::spawn(session::serve(Box::new(accepted), slot));
 }

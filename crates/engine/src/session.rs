@@ -81,6 +81,8 @@ pub struct Session {
     pub passes: u8,
     /// Upstream attempts, the last one the current.
     pub attempts: RefCell<Vec<Attempt>>,
+    /// What preread learnt from the `ClientHello`.
+    pub hello: RefCell<Option<Box<wire::client_hello::Hello>>>,
     rare: OnceCell<Box<Rare>>,
 }
 
@@ -97,8 +99,8 @@ pub struct Rare {
     pub header: OnceCell<Box<wire::proxy_protocol::Header>>,
     /// The peer's own address where realip replaced it.
     pub original: OnceCell<Address>,
-    /// What preread learnt from the `ClientHello`.
-    pub hello: RefCell<Option<wire::client_hello::Hello>>,
+    /// Bytes that preread took from the client and that go to the upstream first.
+    pub consumed: RefCell<Vec<u8>>,
     /// What variables may ask of the client's TLS connection.
     pub tls: OnceCell<crate::tls::Connection>,
     /// The name that the `ClientHello` asked for, known while the handshake is under way.
@@ -158,6 +160,7 @@ impl Session {
             cache: Cache::default(),
             passes,
             attempts: RefCell::default(),
+            hello: RefCell::default(),
             rare: OnceCell::new(),
         }
     }
@@ -284,7 +287,9 @@ impl Session {
 }
 
 /// Serves one TCP (or unix) client to its end; `slot` is its share of `worker_connections`.
-pub(crate) async fn serve(mut accepted: Accepted, slot: Connection) {
+///
+/// `accepted` is boxed since a future keeps the room of its arguments for as long as it lives.
+pub(crate) async fn serve(mut accepted: Box<Accepted>, slot: Connection) {
     let _slot = slot;
     let mut client = End::Plain(Rc::clone(&accepted.socket));
     while let Some(next) = once(accepted, &mut client).await {
@@ -294,8 +299,8 @@ pub(crate) async fn serve(mut accepted: Accepted, slot: Connection) {
 }
 
 /// One session; what it answers is the same connection passed on to another listener.
-async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
-    let session = Rc::new(Session::new(accepted));
+async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>> {
+    let session = Rc::new(Session::new(*accepted));
     session.log_plain(
         Level::Info,
         format_args!("client {} connected to {}", session.client.borrow(), session.virtual_address().address),
@@ -306,7 +311,7 @@ async fn once(accepted: Accepted, client: &mut End) -> Option<Accepted> {
     let done = drain.unless_forced(phases.as_mut()).await;
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
-        Err(Cause::Passed(listener, local)) => return Some(session.passed_on(listener, local)),
+        Err(Cause::Passed(listener, local)) => return Some(Box::new(session.passed_on(listener, local))),
         Err(cause) => {
             session.tell(&cause);
             cause.status()
@@ -329,15 +334,17 @@ async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     if s.virtual_address().ssl && matches!(client, End::Plain(_)) {
         Box::pin(tls::handshake(s, client)).await?;
     }
-    let preread = if s.server().conf.ssl_preread { Box::pin(preread::read(s, client)).await? } else { Vec::new() };
-    content::run(s, client, preread).await
+    if s.server().conf.ssl_preread {
+        Box::pin(preread::read(s, client)).await?;
+    }
+    content::run(s, client).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn size_of_future<F: Future>(_: impl FnOnce(Accepted, Connection) -> F) -> usize {
+    fn size_of_future<F: Future>(_: impl FnOnce(Box<Accepted>, Connection) -> F) -> usize {
         size_of::<F>()
     }
 
@@ -345,9 +352,9 @@ mod tests {
     #[test]
     fn memory_per_session_does_not_creep() {
         let (future, facts) = (size_of_future(serve), size_of::<Session>());
-        assert!(future <= 1024, "the future has grown to {future} bytes");
-        assert!(facts <= 256, "the facts have grown to {facts} bytes");
+        assert!(future <= 512, "the future has grown to {future} bytes");
+        assert!(facts <= 240, "the facts have grown to {facts} bytes");
         let rare = size_of::<Rare>();
-        assert!(rare <= 256, "what few sessions need has grown to {rare} bytes");
+        assert!(rare <= 192, "what few sessions need has grown to {rare} bytes");
     }
 }

@@ -50,12 +50,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Under what a TLS session is kept: the peer, and the name it was asked for and verified by.
-pub type SessionKey = (Rc<str>, Box<str>);
+pub type SessionKey = (Arc<str>, Box<str>);
 
 /// A group on one thread.
 pub struct Group {
     /// Its name, as log lines and `$upstream_addr` give it when no peer is available.
-    pub name: Rc<str>,
+    pub name: Arc<str>,
     /// The host that `proxy_pass` names, or the name of its group: what is verified by default.
     pub host: Rc<str>,
     state: State,
@@ -203,7 +203,7 @@ impl Picker {
         let (peer, name, address) = self.group.with(|peers| {
             let peer = peers.pick(selection, now, &mut os::process::random, key)?;
             let chosen = peers.peer(peer)?;
-            Some((peer, Rc::from(chosen.name()), chosen.address().clone()))
+            Some((peer, Arc::clone(chosen.name()), chosen.address().clone()))
         })?;
         Some(Picked { group: Rc::clone(&self.group), peer, name, address, over: Cell::new(false) })
     }
@@ -215,7 +215,7 @@ pub struct Picked {
     group: Rc<Group>,
     peer: PeerRef,
     /// Its address in text.
-    pub name: Rc<str>,
+    pub name: Arc<str>,
     /// Where it is.
     pub address: Address,
     over: Cell<bool>,
@@ -256,15 +256,15 @@ impl Drop for Picked {
 #[derive(Debug)]
 pub struct Attempt {
     /// The peer's address, or the group's name when there was no peer.
-    pub name: Rc<str>,
+    pub name: Arc<str>,
     /// Loop time at its start.
     pub started: u64,
     /// Until the connection was there, its handshake included.
-    pub connect_time: Option<u64>,
+    pub connect_time: Option<u32>,
     /// Until the first byte.
-    pub first_byte_time: Option<u64>,
+    pub first_byte_time: Option<u32>,
     /// Until its end.
-    pub session_time: Option<u64>,
+    pub session_time: Option<u32>,
     /// Bytes from the peer.
     pub received: u64,
     /// Bytes to the peer.
@@ -273,7 +273,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// An attempt that begins now.
-    pub fn new(name: Rc<str>) -> Self {
+    pub fn new(name: Arc<str>) -> Self {
         Self {
             name,
             started: reactor::now(),
@@ -283,6 +283,11 @@ impl Attempt {
             received: 0,
             sent: 0,
         }
+    }
+
+    /// Milliseconds since its start.
+    pub fn age(&self) -> u32 {
+        u32::try_from(reactor::now() - self.started).unwrap_or(u32::MAX)
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Cache(RefCell<Option<Box<Memory>>>);
 struct Memory {
     /// In the order of their variables.
     values: Vec<Entry>,
-    captures: Option<Captures>,
+    captures: Option<Box<Captures>>,
     depth: u8,
 }
 
@@ -70,7 +70,11 @@ impl Cache {
                     *old = entry;
                 }
             }
-            Err(at) => memory.values.insert(at, entry),
+            Err(at) => {
+                // Most sessions ask for one or two.
+                memory.values.reserve_exact(1);
+                memory.values.insert(at, entry);
+            }
         });
     }
 
@@ -88,13 +92,14 @@ impl Cache {
     /// Replaces the captures by those of an expression that just matched.
     pub(crate) fn set_captures(&self, captures: Option<Captures>) {
         if captures.is_some() || self.0.borrow().is_some() {
-            self.with(|memory| memory.captures = captures);
+            self.with(|memory| memory.captures = captures.map(Box::new));
         }
     }
 
     /// Appends a numbered capture; nothing where there is none.
     pub(crate) fn capture(&self, number: u8, out: &mut Vec<u8>) {
-        if let Some(Captures { text, groups }) = self.0.borrow().as_ref().and_then(|memory| memory.captures.as_ref()) {
+        if let Some(Captures { text, groups }) = self.0.borrow().as_ref().and_then(|memory| memory.captures.as_deref())
+        {
             let group = usize::from(number).checked_sub(1).and_then(|at| groups.get(at));
             out.extend_from_slice(group.and_then(|(start, end)| text.get(*start..*end)).unwrap_or_default());
         }

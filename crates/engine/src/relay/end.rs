@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use reactor::Socket;
@@ -33,7 +34,7 @@ pub struct TlsEnd {
     /// The socket beneath, to wait on.
     pub socket: Rc<Socket>,
     /// Under which key a session it gave us is to be kept, for towards upstreams.
-    pub remember: Option<(Rc<str>, Box<str>)>,
+    pub remember: Option<(Arc<str>, Box<str>)>,
     /// An error or a deadline has ended it: no alert goes out any more.
     broken: bool,
 }

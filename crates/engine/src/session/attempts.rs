@@ -17,21 +17,21 @@ impl Session {
     /// The attempt's connection is there.
     pub(super) fn connected(&self) {
         if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.connect_time = Some(reactor::now() - attempt.started);
+            attempt.connect_time = Some(attempt.age());
         }
     }
 
     /// The upstream said its first byte.
     pub(super) fn first_byte(&self) {
         if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.first_byte_time = Some(reactor::now() - attempt.started);
+            attempt.first_byte_time = Some(attempt.age());
         }
     }
 
     /// The attempt is over: its counts and times become what variables say.
     pub(super) fn finish_attempt(&self) {
         if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.session_time = Some(reactor::now() - attempt.started);
+            attempt.session_time = Some(attempt.age());
             attempt.received = self.from_upstream.get();
             attempt.sent = self.to_upstream.get();
         }
@@ -39,11 +39,11 @@ impl Session {
 
     /// Milliseconds until the first byte of the last attempt, if it came.
     pub(super) fn attempt_first_byte(&self) -> Option<u64> {
-        self.attempts.borrow().last().and_then(|attempt| attempt.first_byte_time)
+        self.attempts.borrow().last().and_then(|attempt| attempt.first_byte_time.map(u64::from))
     }
 
     /// Milliseconds that the last attempt has taken.
     pub(super) fn attempt_time(&self) -> u64 {
-        self.attempts.borrow().last().map_or(0, |attempt| reactor::now() - attempt.started)
+        self.attempts.borrow().last().map_or(0, |attempt| attempt.age().into())
     }
 }

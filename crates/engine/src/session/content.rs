@@ -13,8 +13,8 @@ use super::{Phase, Session, pass, proxy, return_text};
 use crate::relay::End;
 use crate::upstream::Group;
 
-/// Runs the content handler of the server in force. `first` was read from the client already.
-pub(super) async fn run(s: &Session, client: &mut End, first: Vec<u8>) -> Phase {
+/// Runs the content handler of the server in force.
+pub(super) async fn run(s: &Session, client: &mut End) -> Phase {
     if s.server().conf.core.tcp_nodelay && matches!(s.virtual_address().address, Address::Inet(_)) {
         // Only a matter of speed.
         let _ = s.socket.set_nodelay();
@@ -22,8 +22,8 @@ pub(super) async fn run(s: &Session, client: &mut End, first: Vec<u8>) -> Phase 
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),
         Content::Return(text) => Box::pin(return_text::run(s, client, text)).await,
-        Content::Pass(to) => pass::run(s, client, to, &first),
-        Content::Proxy(to) => proxy::run(s, client, to, first).await,
+        Content::Pass(to) => pass::run(s, client, to),
+        Content::Proxy(to) => proxy::run(s, client, to).await,
     }
 }
 

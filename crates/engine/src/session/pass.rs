@@ -12,13 +12,13 @@ use crate::relay::End;
 pub(super) const MOST: u8 = 10;
 
 /// Finds the listener that goes on with this connection; the session starts anew there.
-pub(super) fn run(s: &Session, client: &End, to: &Pass, first: &[u8]) -> Phase {
+pub(super) fn run(s: &Session, client: &End, to: &Pass) -> Phase {
     s.doing(Action::Passing);
     if s.is_udp() {
         return Err(Cause::PassUdp);
     }
-    let consumed = matches!(client, End::Tls(_)) && !first.is_empty();
-    if consumed {
+    let consumed = s.rare_if_any().is_some_and(|rare| !rare.consumed.borrow().is_empty());
+    if matches!(client, End::Tls(_)) && consumed {
         return Err(Cause::PassPreread);
     }
     if s.passes >= MOST {

@@ -10,23 +10,23 @@ use super::{Action, Phase, Session};
 use crate::relay::{self, End};
 
 /// Reads the `ClientHello` and switches to the server it names. What had to be consumed for that,
-/// under TLS termination, is returned to be sent on first.
-pub(super) async fn read(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
+/// under TLS termination, is kept in the session to be sent on first.
+pub(super) async fn read(s: &Session, client: &mut End) -> Phase {
     s.doing(Action::Prereading);
     let timeout = s.server().conf.core.preread_timeout;
     let look = async {
         match client {
-            End::Plain(_) => peek(s).await.map(|()| Vec::new()),
+            End::Plain(_) => peek(s).await,
             End::Tls(_) => consume(s, client).await,
         }
     };
-    let Ok(consumed) = reactor::timeout(timeout, look).await else { return Err(Cause::Told(200)) };
-    let consumed = consumed?;
-    let name = s.rare().hello.borrow().as_ref().and_then(|hello| hello.server_name().map(<[u8]>::to_vec));
-    if let Some(name) = name.filter(|name| !name.is_empty()) {
-        s.switch_by_name(&name);
+    let Ok(looked) = reactor::timeout(timeout, look).await else { return Err(Cause::Told(200)) };
+    looked?;
+    let hello = s.hello.borrow();
+    if let Some(name) = hello.as_ref().and_then(|hello| hello.server_name()).filter(|name| !name.is_empty()) {
+        s.switch_by_name(name);
     }
-    Ok(consumed)
+    Ok(())
 }
 
 /// Peeks until the hello is whole or known not to be one. Nothing is consumed.
@@ -61,7 +61,7 @@ async fn peek(s: &Session) -> Phase {
 }
 
 /// Reads decrypted bytes until the hello inside is whole or known not to be one.
-async fn consume(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
+async fn consume(s: &Session, client: &mut End) -> Phase {
     let size = s.server().conf.core.preread_buffer_size;
     let mut buffer = vec![0; size];
     let mut filled = 0;
@@ -80,7 +80,8 @@ async fn consume(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
         let progress = hello.feed(buffer.get(..filled).unwrap_or_default());
         if keep(s, hello, progress) {
             buffer.truncate(filled);
-            return Ok(buffer);
+            s.rare().consumed.replace(buffer);
+            return Ok(());
         }
     }
 }
@@ -88,6 +89,6 @@ async fn consume(s: &Session, client: &mut End) -> Phase<Vec<u8>> {
 /// Keeps what is known for the variables; true when there is no more to learn.
 fn keep(s: &Session, hello: Hello, progress: Progress) -> bool {
     let hello = (progress != Progress::NotTls).then_some(hello);
-    *s.rare().hello.borrow_mut() = hello;
+    *s.hello.borrow_mut() = hello.map(Box::new);
     progress != Progress::NeedMore
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use config::family::proxy::{HeaderVersion, Pass, Rate};
 use policy::address::Address;
@@ -15,13 +16,15 @@ use crate::log::errno;
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 use crate::upstream::{Attempt, Group, Picked, Picker};
 
-/// Proxies `client`; `first` was read from it already.
-pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass, first: Vec<u8>) -> Phase {
+/// Proxies `client`.
+pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     s.doing(Action::None);
     s.start_proxying();
     // Over soon, so it lives on the heap meanwhile.
     let (group, mut upstream, picked) = Box::pin(reach(s, pass)).await?;
-    let done = carry(s, client, &mut upstream, first).await;
+    s.doing(Action::Proxying);
+    let stop = carry(s, client, &mut upstream).await;
+    let done = stopped(s, &stop);
     s.finish_attempt();
     picked.release(s.attempt_first_byte(), s.attempt_time());
     if let End::Tls(end) = &mut upstream {
@@ -66,10 +69,10 @@ async fn connect(s: &Session, group: &Rc<Group>) -> Phase<(End, Picked)> {
     loop {
         s.doing(Action::Connecting);
         let Some(picked) = picker.pick() else {
-            s.attempts.borrow_mut().push(Attempt::new(Rc::clone(&group.name)));
+            s.attempts.borrow_mut().push(Attempt::new(Arc::clone(&group.name)));
             return Err(Cause::NoLiveUpstreams);
         };
-        s.start_attempt(Attempt::new(Rc::clone(&picked.name)));
+        s.start_attempt(Attempt::new(Arc::clone(&picked.name)));
         match attempt(s, group, &picked).await {
             Ok(end) => {
                 picked.connected(s.attempt_time());
@@ -177,10 +180,10 @@ fn prepare(s: &Session, to: &Address) -> Phase<OwnedFd> {
 pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>) -> Phase<(Socket, Picked)> {
     s.doing(Action::Connecting);
     let Some(picked) = Picker::new(group, |key| s.render(key)).pick() else {
-        s.attempts.borrow_mut().push(Attempt::new(Rc::clone(&group.name)));
+        s.attempts.borrow_mut().push(Attempt::new(Arc::clone(&group.name)));
         return Err(Cause::NoLiveUpstreams);
     };
-    s.start_attempt(Attempt::new(Rc::clone(&picked.name)));
+    s.start_attempt(Attempt::new(Arc::clone(&picked.name)));
     let socket = prepare(s, &picked.address)?;
     let connected = os::socket::connect(&socket, &crate::net::sock_addr(&picked.address));
     connected.map_err(|error| Cause::Socket(format!("connect() to {}", picked.name), error))?;
@@ -225,16 +228,21 @@ fn send_header(s: &Session, socket: &Socket) -> Phase {
     }
 }
 
-/// Relays between the two ends, and says how that ended.
-async fn carry(s: &Session, client: &mut End, upstream: &mut End, first: Vec<u8>) -> Phase {
-    s.doing(Action::Proxying);
+/// Relays between the two ends, beginning with what goes out before anything that is read.
+fn carry<'a>(s: &'a Session, client: &'a mut End, upstream: &'a mut End) -> impl Future<Output = Stop> + 'a {
     let proxy = &s.server().conf.proxy;
-    let mut out = if matches!(upstream, End::Plain(_)) { header(s) } else { Vec::new() };
-    out.extend_from_slice(&first);
-    let up = Flow::new(&s.received, &s.to_upstream, out, limit(s, proxy.upload_rate.as_ref()));
+    let mut first = if matches!(upstream, End::Plain(_)) { header(s) } else { Vec::new() };
+    if let Some(rare) = s.rare_if_any() {
+        first.append(&mut rare.consumed.borrow_mut());
+    }
+    let up = Flow::new(&s.received, &s.to_upstream, first, limit(s, proxy.upload_rate.as_ref()));
     let down = Flow::new(&s.from_upstream, &s.sent, Vec::new(), limit(s, proxy.download_rate.as_ref()));
     let manner = Manner { idle: proxy.timeout, hold: proxy.buffer_size, half_close: proxy.half_close };
-    let stop = relay::run(client, upstream, (up, down), manner, Told(s)).await;
+    relay::run(client, upstream, (up, down), manner, Told(s))
+}
+
+/// Says how the relay ended.
+fn stopped(s: &Session, stop: &Stop) -> Phase {
     let side = match stop {
         Stop::Idle => return Err(Cause::RelayTimeout),
         Stop::Broken(_) => return Ok(()),

@@ -35,7 +35,7 @@ pub(super) async fn handshake(
         Some(Cause::Told(500))
     })?;
     let sni = conf.server_name && name.parse::<IpAddr>().is_err() && !name.is_empty();
-    let key = (Rc::clone(&picked.name), Box::from(name.as_str()));
+    let key = (Arc::clone(&picked.name), Box::from(name.as_str()));
     let reuse = conf.context.session_reuse && group.lasting;
     let session = if reuse { group.tls_sessions.borrow().get(&key).cloned() } else { None };
     let options = ConnectOptions {

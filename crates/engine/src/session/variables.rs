@@ -99,8 +99,7 @@ impl Session {
     }
 
     fn preread(&self, which: Builtin, out: &mut Vec<u8>) -> bool {
-        let Some(rare) = self.rare_if_any() else { return false };
-        let hello = rare.hello.borrow();
+        let hello = self.hello.borrow();
         let Some(hello) = &*hello else { return false };
         match which {
             Builtin::SslPrereadProtocol => bytes(out, hello.protocol().unwrap_or_default().as_bytes()),
@@ -142,7 +141,7 @@ fn element(which: Builtin, attempt: &Attempt, out: &mut Vec<u8>) {
     };
     match time {
         Some(millis) => {
-            seconds(out, millis);
+            seconds(out, millis.into());
         }
         None => out.push(b'-'),
     }

@@ -1,5 +1,7 @@
 //! A peer of a group: what is configured and what is remembered. It does not choose.
 
+use std::sync::Arc;
+
 use crate::address::Address;
 
 /// One address of a `server` directive.
@@ -36,7 +38,7 @@ pub struct Peer {
     pub(super) conf: PeerConf,
     /// Its number, which no other peer of the group ever has.
     pub(super) id: u32,
-    name: Box<str>,
+    name: Arc<str>,
     pub(super) current_weight: i64,
     pub(super) effective_weight: u32,
     pub(super) conns: u32,
@@ -68,7 +70,7 @@ impl Peer {
     }
 
     /// Its address in text.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 

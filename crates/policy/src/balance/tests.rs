@@ -128,7 +128,7 @@ fn without_max_fails_a_peer_stays() {
 fn a_single_peer_never_fails_but_may_be_full_or_down() {
     let mut peers = Peers::new(Method::LeastConn, vec![PeerConf { max_conns: 1, ..conf(1) }]);
     let peer = first(&mut peers, 1, "").unwrap();
-    assert_eq!(peers.peer(peer).unwrap().name(), "127.0.0.1:1");
+    assert_eq!(&**peers.peer(peer).unwrap().name(), "127.0.0.1:1");
     assert!(first(&mut peers, 1, "").is_none());
     assert!(!peers.fail(peer, 1));
     assert!(first(&mut peers, 1, "").is_some());
