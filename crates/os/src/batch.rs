@@ -86,6 +86,11 @@ impl Incoming {
         Ok(self.filled)
     }
 
+    /// The most that come together.
+    pub fn room(&self) -> usize {
+        self.headers.len()
+    }
+
     /// What the last call brought.
     pub fn iter(&self) -> impl Iterator<Item = Came<'_>> {
         let room = self.bytes.chunks(self.longest.max(1));

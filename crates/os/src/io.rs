@@ -6,7 +6,7 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use crate::addr::{Raw, SockAddr};
+use crate::addr::SockAddr;
 use crate::{check, check_len};
 
 /// A pipe: its reading and its writing end, non-blocking.
@@ -54,17 +54,6 @@ pub fn eventfd_clear(counter: impl AsFd) -> io::Result<()> {
     unsafe { check_len(libc::read(counter.as_fd().as_raw_fd(), value.as_mut_ptr().cast(), value.len())).map(drop) }
 }
 
-/// A datagram that came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Datagram {
-    /// Bytes of it in the buffer.
-    pub length: usize,
-    /// Who sent it.
-    pub from: SockAddr,
-    /// The local address it was sent to, where the socket was told to say so.
-    pub to: Option<IpAddr>,
-}
-
 /// Room for one control message of either family, aligned as the kernel wants it.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
@@ -74,25 +63,6 @@ impl Default for Control {
     fn default() -> Self {
         Self([0; 64])
     }
-}
-
-/// Receives one datagram; what does not fit is cut.
-pub fn recv_datagram(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Datagram> {
-    let mut from = Raw::empty();
-    let mut control = Control::default();
-    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    // SAFETY: msghdr is plain data for which all zeroes is a value.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_name = from.ptr_mut().cast();
-    message.msg_namelen = from.length;
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.0.as_mut_ptr().cast();
-    message.msg_controllen = control.0.len() as _;
-    // SAFETY: every pointer in `message` describes a local that lives through the call.
-    let length = unsafe { check_len(libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, 0))? };
-    from.length = message.msg_namelen;
-    Ok(Datagram { length, from: from.value(), to: destination(&message) })
 }
 
 /// The destination that a received message tells.
@@ -172,7 +142,7 @@ pub fn send_datagram(socket: impl AsFd, bytes: &[u8], to: &SockAddr, from: Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{options, socket};
+    use crate::socket;
 
     #[test]
     fn a_pipe_carries_what_is_spliced() {
@@ -188,32 +158,5 @@ mod tests {
         let mut buffer = [0; 16];
         while socket::peek(&a, &mut buffer).is_err() {}
         assert_eq!(&buffer[..5], b"hello");
-    }
-
-    #[test]
-    fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
-        for (any, asked) in [("0.0.0.0:0", "127.0.0.2"), ("[::]:0", "::1")] {
-            let any = SockAddr::Inet(any.parse().unwrap());
-            let server = socket::datagram(&any).unwrap();
-            let v6 = any.family() == libc::AF_INET6;
-            options::set_pktinfo(&server, v6).unwrap();
-            socket::bind(&server, &any).unwrap();
-            let SockAddr::Inet(at) = socket::local_addr(&server).unwrap() else { panic!("not inet") };
-            let asked: IpAddr = asked.parse().unwrap();
-            let client = socket::datagram(&any).unwrap();
-            socket::connect(&client, &SockAddr::Inet((asked, at.port()).into())).unwrap();
-            socket::send(&client, b"who").unwrap();
-            let mut buffer = [0; 16];
-            let came = loop {
-                if let Ok(came) = recv_datagram(&server, &mut buffer) {
-                    break came;
-                }
-            };
-            assert_eq!((came.length, came.to), (3, Some(asked)));
-            send_datagram(&server, b"me", &came.from, came.to).unwrap();
-            // A connected socket takes only what comes from that very address.
-            while socket::peek(&client, &mut buffer).is_err() {}
-            assert_eq!(socket::recv(&client, &mut buffer).unwrap(), 2);
-        }
     }
 }

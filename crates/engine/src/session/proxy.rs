@@ -187,7 +187,7 @@ pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>) -> Phase<(Socket
     let socket = prepare(s, &picked.address)?;
     let connected = os::socket::connect(&socket, &crate::net::sock_addr(&picked.address));
     connected.map_err(|error| Cause::Socket(format!("connect() to {}", picked.name), error))?;
-    let socket = Socket::new(socket);
+    let socket = Socket::datagram(socket);
     picked.connected(0);
     s.connected();
     announce(s, &socket, &picked);

@@ -11,7 +11,7 @@ use std::task::Poll;
 
 use config::Content;
 use os::SockAddr;
-use os::io::Datagram;
+use os::batch::{Came, Incoming};
 use policy::address::Address;
 use policy::flow::{self, Limits, State, Table};
 use reactor::{Socket, TaskId, Timer};
@@ -30,7 +30,14 @@ const REPLY: usize = 16 * 1024;
 /// Datagrams that wait for a session to take them; more are dropped, as the network would.
 const WAITING: usize = 64;
 /// Datagrams taken from the listening socket before sessions get their turn.
-const BATCH: usize = 64;
+const REQUESTS: usize = 32;
+/// Datagrams taken from an upstream at a time.
+const ANSWERS: usize = 4;
+
+thread_local! {
+    /// Room for answers, which are passed on before anything else happens.
+    static INCOMING: RefCell<Incoming> = RefCell::new(Incoming::new(ANSWERS, LONGEST));
+}
 
 type Key = (SockAddr, Option<IpAddr>);
 type Flows = Rc<RefCell<Table<Key, Rc<Flow>>>>;
@@ -46,38 +53,27 @@ pub struct Flow {
 pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedFd) {
     let socket = Rc::new(Socket::new(socket));
     let flows: Flows = Rc::new(RefCell::new(Table::new(os::process::random())));
-    let mut buffer = vec![0; LONGEST];
-    let mut taken = 0;
+    let mut incoming = Incoming::new(REQUESTS, LONGEST);
     loop {
         let next = std::future::poll_fn(|_| {
             if generation.drain.is_draining() {
                 return Poll::Ready(None);
             }
-            let mut came = None;
-            let polled = socket.poll_read_with(|fd| {
-                let datagram = os::io::recv_datagram(fd, &mut buffer)?;
-                let length = datagram.length;
-                came = Some(datagram);
-                Ok(length)
-            });
-            polled.map(|result| Some(result.map(|_| came.take())))
+            socket.poll_receive(&mut incoming).map(Some)
         });
         match next.await {
             None => return,
-            Some(Ok(Some(Datagram { length, from, to }))) => {
-                let bytes = buffer.get(..length).unwrap_or_default();
-                deliver(&generation, at, &socket, &flows, (from, to), bytes);
+            Some(Ok(_)) => {
+                for Came { bytes, from, to } in incoming.iter() {
+                    deliver(&generation, at, &socket, &flows, (from, to), bytes);
+                }
+                reactor::yield_now().await;
             }
-            Some(Ok(None)) => {}
             Some(Err(error)) => {
                 let text = format!("recvmsg() failed{}", errno(&error));
                 generation.plan.error_log.write(Level::Alert, None, text.as_bytes());
                 reactor::sleep(generation.plan.events.accept_pause).await;
             }
-        }
-        taken += 1;
-        if taken % BATCH == 0 {
-            reactor::yield_now().await;
         }
     }
 }
@@ -214,7 +210,7 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
     let mut last = reactor::now();
     let timer = Timer::new();
     timer.set(last + limits.timeout);
-    let mut buffer = vec![0; proxy.buffer_size.unwrap_or(REPLY)];
+    let longest = proxy.buffer_size.unwrap_or(REPLY);
     let mut header = proxy::header(s);
     let mut failed = false;
     std::future::poll_fn(|_| {
@@ -232,28 +228,9 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
                 release(flows, flow);
             }
         }
-        while let Poll::Ready(read) = upstream.poll_read(&mut buffer) {
+        let is_done = || state(reactor::now()) == State::Done;
+        while !is_done() && receive(s, flow, upstream, longest, &mut failed, is_done) {
             moved = true;
-            match read {
-                Ok(bytes) => {
-                    let first = s.from_upstream.get() == 0;
-                    s.from_upstream.set(s.from_upstream.get() + bytes as u64);
-                    if first {
-                        s.first_byte();
-                    }
-                    if let Err(error) = reply(s, flow, buffer.get(..bytes).unwrap_or_default()) {
-                        told(s, Action::SendingClient, "sendmsg()", &error);
-                    }
-                }
-                Err(error) => {
-                    failed |= told(s, Action::ReadingUpstream, "recv()", &error);
-                    // The reference counts it as an answer, so that a session ends on it.
-                    flow.datagrams.borrow_mut().answer();
-                }
-            }
-            if state(reactor::now()) == State::Done {
-                break;
-            }
         }
         if moved {
             last = reactor::now();
@@ -268,6 +245,43 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
         }
     })
     .await
+}
+
+/// Passes on answers that have come, cut to `longest` bytes; false when none has.
+fn receive(
+    s: &Session,
+    flow: &Flow,
+    upstream: &Socket,
+    longest: usize,
+    failed: &mut bool,
+    is_done: impl Fn() -> bool,
+) -> bool {
+    INCOMING.with_borrow_mut(|incoming| {
+        match upstream.poll_receive(incoming) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(_)) => {
+                for Came { bytes, .. } in incoming.iter() {
+                    let bytes = bytes.get(..longest).unwrap_or(bytes);
+                    if s.from_upstream.get() == 0 {
+                        s.first_byte();
+                    }
+                    s.from_upstream.set(s.from_upstream.get() + bytes.len() as u64);
+                    if let Err(error) = reply(s, flow, bytes) {
+                        told(s, Action::SendingClient, "sendmsg()", &error);
+                    }
+                    if is_done() {
+                        break;
+                    }
+                }
+            }
+            Poll::Ready(Err(error)) => {
+                *failed |= told(s, Action::ReadingUpstream, "recv()", &error);
+                // The reference counts it as an answer, so that a session ends on it.
+                flow.datagrams.borrow_mut().answer();
+            }
+        }
+        true
+    })
 }
 
 /// Logs a failure of a datagram socket; always true.

@@ -6,7 +6,9 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::Poll;
 
-use super::readiness::{END, READ, WRITE};
+use os::batch::Incoming;
+
+use super::readiness::{END, FAILED, READ, WRITE};
 use super::{Kind, Socket};
 
 impl Socket {
@@ -120,6 +122,18 @@ impl Socket {
     /// Writes what is taken.
     pub fn poll_write(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll(WRITE, || self.send(bytes))
+    }
+
+    /// Takes the datagrams that are there, as far as there is room; how many.
+    pub fn poll_receive(&self, incoming: &mut Incoming) -> Poll<io::Result<usize>> {
+        let result = self.poll(READ, || incoming.receive(&self.fd));
+        if let Poll::Ready(Ok(count)) = result
+            && count < incoming.room()
+        {
+            // The kernel looked for more and found none, or an error, which has its own event.
+            self.forget(READ, FAILED);
+        }
+        result
     }
 
     /// Takes bytes by another call than recv; `WouldBlock` from it must mean that none are there.
