@@ -123,6 +123,14 @@ pub(crate) fn set_source(control: &mut Control, from: IpAddr) -> usize {
 /// Sends one datagram to `to`, from the local address `from` where that is given.
 pub fn send_datagram(socket: impl AsFd, bytes: &[u8], to: &SockAddr, from: Option<IpAddr>) -> io::Result<usize> {
     let mut name = to.raw();
+    let Some(from) = from else {
+        let (socket, flags) = (socket.as_fd().as_raw_fd(), libc::MSG_NOSIGNAL);
+        // SAFETY: pointers and lengths describe `bytes` and `name`.
+        return unsafe {
+            let name_at = name.ptr_mut().cast_const().cast();
+            check_len(libc::sendto(socket, bytes.as_ptr().cast(), bytes.len(), flags, name_at, name.length))
+        };
+    };
     let mut control = Control::default();
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: msghdr is plain data for which all zeroes is a value.
@@ -131,10 +139,8 @@ pub fn send_datagram(socket: impl AsFd, bytes: &[u8], to: &SockAddr, from: Optio
     message.msg_namelen = name.length;
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
-    if let Some(from) = from {
-        message.msg_controllen = set_source(&mut control, from) as _;
-        message.msg_control = control.0.as_mut_ptr().cast();
-    }
+    message.msg_controllen = set_source(&mut control, from) as _;
+    message.msg_control = control.0.as_mut_ptr().cast();
     // SAFETY: every pointer in `message` describes a local that lives through the call.
     unsafe { check_len(libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)) }
 }
