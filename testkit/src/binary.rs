@@ -45,6 +45,14 @@ impl Binary {
         Self(chosen.or_else(|| built.map(PathBuf::from)).expect("set LOCKGATE_BIN to the binary to test"))
     }
 
+    /// A real nginx to compare with: `LOCKGATE_ORACLE` if set, else where `tools/setup test` puts it.
+    pub fn oracle() -> Self {
+        let kept = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/oracle/nginx");
+        let path = std::env::var_os("LOCKGATE_ORACLE").map_or_else(kept, PathBuf::from);
+        assert!(path.exists(), "there is no nginx at {}: run tools/setup test", path.display());
+        Self(path)
+    }
+
     /// The program's path.
     pub fn path(&self) -> &Path {
         &self.0

@@ -85,6 +85,7 @@ pub fn run<'a>(
     timer.set(reactor::now() + manner.idle);
     let mut delay = None;
     let first_byte = Cell::new(false);
+    let mut last = Side::Client;
     std::future::poll_fn(move |_| {
         let mut moved = 0;
         loop {
@@ -94,7 +95,12 @@ pub fn run<'a>(
                     Side::Client => (&mut up, &mut *client, &mut *upstream),
                     Side::Upstream => (&mut down, &mut *upstream, &mut *client),
                 };
-                match flow.step(from, to, &manner) {
+                let was_over = flow.ended();
+                let step = flow.step(from, to, &manner);
+                if !was_over && flow.ended() {
+                    last = side;
+                }
+                match step {
                     Ok(bytes) => moved += bytes,
                     Err((way, error)) => {
                         let told = if way == Way::From { side } else { side.other() };
@@ -110,7 +116,7 @@ pub fn run<'a>(
                 first_byte.set(true);
                 report.first_byte();
             }
-            if let Some(side) = over(&up, &down, manner.half_close) {
+            if let Some(side) = over(&up, &down, manner.half_close, last) {
                 return Poll::Ready(Stop::Ended(side));
             }
             if moved == before {
@@ -142,10 +148,10 @@ pub fn run<'a>(
     })
 }
 
-/// Whose end ends the relay, if any does now.
-fn over(up: &Flow<'_>, down: &Flow<'_>, half_close: bool) -> Option<Side> {
+/// Whose end ends the relay, if any does now; `last` is who ended last.
+fn over(up: &Flow<'_>, down: &Flow<'_>, half_close: bool, last: Side) -> Option<Side> {
     match (up.finished(), down.finished()) {
-        (true, true) => Some(Side::Client),
+        (true, true) => Some(last),
         (true, false) if !half_close => Some(Side::Client),
         (false, true) if !half_close => Some(Side::Upstream),
         _ => None,

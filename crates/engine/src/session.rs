@@ -235,7 +235,6 @@ impl Session {
             if !line.is_empty()
                 && let Err((level, text)) = self.generation.write_access(log, &self.scope(), &line)
             {
-                self.doing(Action::Logging);
                 self.log(level, format_args!("{text}"));
             }
         }

@@ -184,7 +184,7 @@ fn server_settings(
         conf_commands: ssl.conf_commands.clone(),
         certificate_compression: ssl.certificate_compression,
         stapling: match (&ssl.stapling_file, ssl.stapling) {
-            (Some(path), true) => Some(read(world, path)?),
+            (Some(path), true) if !ssl.certificates.is_empty() => Some(read(world, path)?),
             _ => None,
         },
         reject_handshake: ssl.reject_handshake,
@@ -217,6 +217,10 @@ fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSetting
 /// The certificates that are known at load.
 fn pairs(certificates: &[Certificate], world: &dyn World) -> Result<Vec<KeyPair>, BuildError> {
     let mut pairs = Vec::with_capacity(certificates.len());
+    // Where one is evaluated for each handshake, all are read then.
+    if certificates.iter().any(Certificate::is_evaluated) {
+        return Ok(pairs);
+    }
     for Certificate { chain, key } in certificates {
         if let (Some(certificate), Some(key)) =
             (material(world, chain, "certificate")?, material(world, key, "certificate key")?)

@@ -99,15 +99,11 @@ pub fn parse_upstream(text: &[u8]) -> Result<Target, &'static str> {
         return Ok(Target { host: Host::Unix(path?), port: None });
     }
     if text.first() == Some(&b'[') {
-        let (ip, rest) = bracketed(text)?;
-        let port = match rest {
-            [] => None,
-            [b':', port @ ..] => Some(one_port(port)?),
-            _ => return Err("invalid host"),
-        };
-        return Ok(Target { host: Host::Ip(ip), port });
+        let (ip, port) = bracketed(text)?;
+        let port = port.map(one_port).transpose()?;
+        return Ok(Target { host: Host::Ip(v6(ip)?), port });
     }
-    let (host, port) = split_port(text);
+    let (host, port) = split_port(text)?;
     let port = port.map(one_port).transpose()?;
     Ok(Target { host: host_of(host)?, port })
 }
@@ -118,16 +114,12 @@ pub fn parse_listen(text: &[u8]) -> Result<ListenTarget, &'static str> {
         return Ok(ListenTarget { host: Some(Host::Unix(path?)), ports: (0, 0) });
     }
     if text.first() == Some(&b'[') {
-        let (ip, rest) = bracketed(text)?;
-        let ports = match rest {
-            [] => (0, 0),
-            [b':', ports @ ..] => port_range(ports)?,
-            _ => return Err("invalid host"),
-        };
-        return Ok(ListenTarget { host: Some(Host::Ip(ip)), ports });
+        let (ip, ports) = bracketed(text)?;
+        let ports = ports.map(port_range).transpose()?.unwrap_or((0, 0));
+        return Ok(ListenTarget { host: Some(Host::Ip(v6(ip)?)), ports });
     }
-    let (host, ports) = split_port(text);
-    if ports.is_none() && host.first().is_some_and(u8::is_ascii_digit) && !host.contains(&b'.') {
+    let (host, ports) = split_port(text)?;
+    if ports.is_none() && is_ports(host) {
         return port_range(host).map(|ports| ListenTarget { host: None, ports });
     }
     let ports = ports.map(port_range).transpose()?.unwrap_or((0, 0));
@@ -137,8 +129,11 @@ pub fn parse_listen(text: &[u8]) -> Result<ListenTarget, &'static str> {
     Ok(ListenTarget { host: Some(host_of(host)?), ports })
 }
 
-/// A literal IP address with or without a port (0 then).
+/// A literal IP address with or without a port (0 then); an IPv6 one without needs no brackets.
 pub fn parse_ip_port(text: &[u8]) -> Option<SocketAddr> {
+    if let Some(ip) = parse_ip(text) {
+        return Some(SocketAddr::new(ip, 0));
+    }
     let target = parse_upstream(text).ok()?;
     match target.host {
         Host::Ip(ip) => Some(SocketAddr::new(ip, target.port.unwrap_or(0))),
@@ -146,10 +141,22 @@ pub fn parse_ip_port(text: &[u8]) -> Option<SocketAddr> {
     }
 }
 
-/// A literal IP address.
+/// A literal IP address. Parts of an IPv4 address are decimal, whatever zeroes they begin with.
 pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
-    text.parse::<Ipv4Addr>().map(IpAddr::V4).or_else(|_| text.parse::<Ipv6Addr>().map(IpAddr::V6)).ok()
+    v4(text).map(IpAddr::V4).or_else(|| text.parse::<Ipv6Addr>().ok().map(IpAddr::V6))
+}
+
+fn v4(text: &str) -> Option<Ipv4Addr> {
+    let mut parts = text.split('.').map(|part| {
+        let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        digits
+            .then(|| part.trim_start_matches('0'))
+            .and_then(|part| if part.is_empty() { Some(0) } else { part.parse().ok() })
+    });
+    let mut next = || parts.next().flatten();
+    let octets: [u8; 4] = [next()?, next()?, next()?, next()?];
+    parts.next().is_none().then(|| Ipv4Addr::from(octets))
 }
 
 fn unix_path(text: &[u8]) -> Option<Result<Box<[u8]>, &'static str>> {
@@ -165,19 +172,46 @@ fn unix_path(text: &[u8]) -> Option<Result<Box<[u8]>, &'static str>> {
     })
 }
 
-fn bracketed(text: &[u8]) -> Result<(IpAddr, &[u8]), &'static str> {
+/// What stands in the brackets, and after the colon that follows them.
+fn bracketed(text: &[u8]) -> Result<(&[u8], Option<&[u8]>), &'static str> {
     let inner = text.get(1..).unwrap_or_default();
     let end = inner.iter().position(|byte| *byte == b']').ok_or("invalid host")?;
     let (ip, rest) = inner.split_at(end);
-    let ip = std::str::from_utf8(ip).ok().and_then(|ip| ip.parse::<Ipv6Addr>().ok());
-    Ok((ip.ok_or("invalid IPv6 address")?.into(), rest.get(1..).unwrap_or_default()))
+    match rest {
+        _ if rest.contains(&b'/') => Err("invalid host"),
+        [b']'] => Ok((ip, None)),
+        [b']', b':', port @ ..] => Ok((ip, Some(port))),
+        _ => Err("invalid host"),
+    }
 }
 
-/// Splits at the last colon.
-fn split_port(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match text.iter().rposition(|byte| *byte == b':') {
+fn v6(text: &[u8]) -> Result<IpAddr, &'static str> {
+    if text.is_empty() {
+        return Err("no host");
+    }
+    let ip = std::str::from_utf8(text).ok().and_then(|ip| ip.parse::<Ipv6Addr>().ok());
+    ip.map(IpAddr::V6).ok_or("invalid IPv6 address")
+}
+
+/// Splits at the first colon. A path, as addresses of other servers have, is none of a host.
+fn split_port(text: &[u8]) -> Result<(&[u8], Option<&[u8]>), &'static str> {
+    if text.iter().any(|byte| matches!(byte, b'/' | b'?')) {
+        return Err("invalid host");
+    }
+    Ok(match text.iter().position(|byte| *byte == b':') {
         Some(colon) => (text.get(..colon).unwrap_or_default(), text.get(colon + 1..)),
         None => (text, None),
+    })
+}
+
+/// Whether a `listen` address is a port or a range of ports and no host.
+fn is_ports(text: &[u8]) -> bool {
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    match text.iter().position(|byte| *byte == b'-') {
+        None => is_number(text),
+        Some(dash) => {
+            is_number(text.get(..dash).unwrap_or_default()) && is_number(text.get(dash + 1..).unwrap_or_default())
+        }
     }
 }
 
@@ -187,9 +221,6 @@ fn host_of(host: &[u8]) -> Result<Host, &'static str> {
     }
     if let Some(ip) = parse_ip(host).filter(IpAddr::is_ipv4) {
         return Ok(Host::Ip(ip));
-    }
-    if host.iter().any(|byte| matches!(byte, b'/' | b' ' | b'?' | b'[' | b']')) {
-        return Err("invalid host");
     }
     String::from_utf8(host.to_vec()).map(Host::Name).map_err(|_| "invalid host")
 }
@@ -328,7 +359,10 @@ mod tests {
         assert_eq!(listen("127.0.0.1").unwrap().ports, (0, 0));
         assert_eq!(listen("[::]:443").unwrap().host, Some(Host::Ip("::".parse().unwrap())));
         assert_eq!(listen("localhost:8").unwrap().host, Some(Host::Name("localhost".to_owned())));
-        assert_eq!(listen("80x"), Err("invalid port"));
+        assert_eq!(listen("80x").unwrap().host, Some(Host::Name("80x".to_owned())));
+        assert_eq!(listen("::1:80"), Err("invalid port"));
+        assert_eq!(listen("[]"), Err("no host"));
+        assert_eq!(listen("010.0.0.1:80").unwrap().host, Some(Host::Ip("10.0.0.1".parse().unwrap())));
     }
 
     #[test]

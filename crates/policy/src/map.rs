@@ -168,6 +168,11 @@ impl MapBuilder {
         Ok(id)
     }
 
+    /// The length of the longest exact name.
+    pub fn longest_name(&self) -> Option<usize> {
+        self.names.longest_exact()
+    }
+
     /// Whether values are evaluated anew for each text.
     pub fn is_volatile(&self) -> bool {
         self.volatile

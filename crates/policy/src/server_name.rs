@@ -88,6 +88,11 @@ impl<T> Default for ServerNames<T> {
 }
 
 impl<T: Copy> ServerNames<T> {
+    /// The length of the longest exact name.
+    pub fn longest_name(&self) -> Option<usize> {
+        self.names.longest_exact()
+    }
+
     /// Adds a name of a server; false where another server has it already. A capital in a regular
     /// expression makes it one in which case does not count.
     pub fn add(&mut self, name: &Name, server: T, variables: &mut Variables) -> Result<bool, NameError> {

@@ -4,7 +4,7 @@
 use std::ffi::c_int;
 use std::sync::Arc;
 
-use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionCacheMode};
+use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionCacheMode, SslVerifyMode};
 
 use crate::backend;
 use crate::ciphers;
@@ -55,6 +55,8 @@ impl ClientContext {
         }
         ciphers::set(&mut builder, &mut lists, &settings.ciphers, &mut warnings)?;
         if settings.verify {
+            // What is found later counts, as in nginx; the session asks for the result after the handshake.
+            builder.set_verify_callback(SslVerifyMode::NONE, |_, _| true);
             trust_more(builder.cert_store_mut(), settings.trusted_ca.as_ref(), settings.crl.as_ref())?;
         }
         if settings.session_reuse {

@@ -68,7 +68,8 @@ pub(crate) fn merge(own: &Settings, outer: &Settings) -> Core {
     }
 }
 
-/// `*_hash_max_size` and `*_hash_bucket_size`: checked, then without meaning here.
+/// `*_hash_max_size` and `*_hash_bucket_size`: no table here has such a size, but names that the sizes
+/// leave no room for are refused, as users of them expect.
 #[derive(Debug, Default)]
 pub(crate) struct HashSizes {
     names_max: Option<usize>,
@@ -80,6 +81,17 @@ pub(crate) struct HashSizes {
 }
 
 impl HashSizes {
+    /// Refuses a map whose longest name the sizes leave no room for. The sizes are settled from then on.
+    pub(crate) fn check_map(&mut self, longest: Option<usize>) -> Result<(), Diagnostic> {
+        let (max, bucket) = (*self.map_max.get_or_insert(2048), *self.map_bucket.get_or_insert(64));
+        room("map_hash", max, bucket, longest)
+    }
+
+    /// Refuses server names likewise.
+    pub(crate) fn check_names(&self, longest: Option<usize>) -> Result<(), Diagnostic> {
+        room("server_names_hash", self.names_max.unwrap_or(512), self.names_bucket.unwrap_or(64), longest)
+    }
+
     /// Refuses what leaves no room for the variables that are always there.
     pub(crate) fn check(&self) -> Result<(), Diagnostic> {
         let refuse = |size: &str| {
@@ -91,5 +103,24 @@ impl HashSizes {
             (_, Some(0)) => refuse("bucket_size"),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether buckets of `bucket` bytes, which come in whole cache lines, have room for the longest name: it takes a
+/// word for its value, a length of two bytes and itself, in whole words, and one word ends the bucket.
+fn room(table: &str, max: usize, bucket: usize, longest: Option<usize>) -> Result<(), Diagnostic> {
+    const WORD: usize = 8;
+    const LINE: usize = 64;
+    let Some(longest) = longest else { return Ok(()) };
+    let refuse = |size: &str, now: usize| {
+        Err(Diagnostic::emerg(format!("could not build {table}, you should increase {table}_{size}: {now}")))
+    };
+    let bucket = bucket.next_multiple_of(LINE);
+    if max == 0 {
+        refuse("max_size", max)
+    } else if bucket < WORD + (longest + 2).next_multiple_of(WORD) + WORD {
+        refuse("bucket_size", bucket)
+    } else {
+        Ok(())
     }
 }

@@ -30,6 +30,7 @@ fn map(loader: &mut Loader<'_>, line: &Line<'_, '_>, parser: &mut Parser<'_>) ->
     reserve(loader, name)?;
     let mut builder = MapBuilder::new();
     loader.entries(parser, &mut |loader, entry| add(loader, &mut builder, entry))?;
+    loader.stream().hashes.check_map(builder.longest_name())?;
     let volatile = builder.is_volatile();
     define(loader, name, Definition::Map { source, map: builder.finish(), volatile })?;
     Ok(())

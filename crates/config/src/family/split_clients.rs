@@ -36,8 +36,10 @@ fn split(loader: &mut Loader<'_>, line: &Line<'_, '_>, parser: &mut Parser<'_>) 
     })?;
     let mut sum = 0_u32;
     for part in &parts {
-        let Part::Hundredths(share, _) = part else { continue };
-        sum = sum.saturating_add(*share);
+        sum = match part {
+            Part::Hundredths(share, _) => sum.saturating_add(*share),
+            Part::Rest(_) => WHOLE,
+        };
         if sum > WHOLE {
             let message = "percent total is greater than 100%".to_owned();
             return Err(syntax::Diagnostic::emerg(message).at(parser.place()).into());

@@ -31,8 +31,6 @@ pub enum Action {
     ReadingUpstream,
     /// Relaying, at a write to the upstream.
     SendingUpstream,
-    /// Writing access logs.
-    Logging,
 }
 
 impl Action {
@@ -53,7 +51,6 @@ impl Action {
             Self::SendingClient => "proxying and sending to client",
             Self::ReadingUpstream => "proxying and reading from upstream",
             Self::SendingUpstream => "proxying and sending to upstream",
-            Self::Logging => "logging session",
         }
     }
 }

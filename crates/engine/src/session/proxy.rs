@@ -126,17 +126,19 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
         // Only a matter of speed.
         let _ = socket.set_nodelay();
     }
-    announce(s, &socket, picked);
     match &server.tls.client {
-        None => Ok(End::Plain(socket)),
+        None => {
+            announce(s, &socket, picked);
+            Ok(End::Plain(socket))
+        }
         Some(context) => {
             if server.conf.proxy.protocol != HeaderVersion::Off {
                 send_header(s, &socket)?;
             }
-            upstream_tls::handshake(s, context, group, picked, socket).await.map_err(|cause| match cause {
-                None => Missed::Peer,
-                Some(cause) => Missed::Session(cause),
-            })
+            let shaken = upstream_tls::handshake(s, context, group, picked, Rc::clone(&socket)).await;
+            let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
+            announce(s, &socket, picked);
+            Ok(end)
         }
     }
 }

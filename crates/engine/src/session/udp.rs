@@ -107,7 +107,7 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
         number: crate::net::next_number(),
         passes: 0,
     };
-    reactor::spawn(serve(accepted, Rc::clone(flows), flow, slot));
+    reactor::spawn(serve(accepted, Rc::clone(flows), flow, (slot, bytes.len())));
 }
 
 /// Takes the flow out of the table: the next datagram of the client begins a new session.
@@ -115,9 +115,10 @@ fn release(flows: &Flows, flow: &Rc<Flow>) {
     flows.borrow_mut().remove(&flow.key, |known| Rc::ptr_eq(known, flow));
 }
 
-async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, slot: Connection) {
+async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, (slot, first): (Connection, usize)) {
     let _slot = slot;
     let session = Session::new(accepted);
+    session.received.set(first as u64);
     flow.task.set(Some(reactor::current_task()));
     let _ = session.rare().udp.set(Rc::clone(&flow));
     session.log_plain(
@@ -185,8 +186,12 @@ enum Ended {
 }
 
 fn take(s: &Session, flow: &Flow) -> Option<Vec<u8>> {
-    let datagram = flow.datagrams.borrow_mut().take()?;
-    s.received.set(s.received.get() + datagram.len() as u64);
+    let mut datagrams = flow.datagrams.borrow_mut();
+    let datagram = datagrams.take()?;
+    // The first one was counted when it began the session.
+    if datagrams.requests() > 1 {
+        s.received.set(s.received.get() + datagram.len() as u64);
+    }
     Some(datagram)
 }
 

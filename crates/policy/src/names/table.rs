@@ -8,6 +8,7 @@
 
 use crate::arena::{Slots, push_number, read_number};
 use crate::hash::hash;
+use crate::names::Names;
 
 /// A table that answers.
 pub(crate) trait Find {
@@ -15,6 +16,13 @@ pub(crate) trait Find {
     fn find(&self, name: &[u8]) -> Option<u32>;
     /// The length of the longest name; `None` where there is none.
     fn longest(&self) -> Option<usize>;
+}
+
+impl Names<Table> {
+    /// The length of the longest exact name.
+    pub(crate) fn longest_exact(&self) -> Option<usize> {
+        self.exact.longest()
+    }
 }
 
 /// A growing table.

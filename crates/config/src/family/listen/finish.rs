@@ -99,6 +99,7 @@ impl Shared {
                 }
             }
         }
+        loader.stream().hashes.check_names(table.longest_name())?;
         Ok(table)
     }
 }

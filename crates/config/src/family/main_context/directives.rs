@@ -1,6 +1,6 @@
 //! The table of the main context.
 
-use syntax::scalar;
+use syntax::{Diagnostic, scalar};
 
 use super::{affinity, user};
 use crate::directive::{Apply, Args, Contexts, Directive};
@@ -165,7 +165,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         },
     ),
     Directive::of_main("ssl_engine", "name", None, "Refused: no TLS library has engines any more.", |_, line, _| {
-        Err(Refusal::Text(format!("ENGINE_by_id(\"{}\") failed (SSL:)", line.text(0))))
+        Err(Diagnostic::emerg(format!("ENGINE_by_id(\"{}\") failed (SSL:)", line.text(0))).into())
     }),
     Directive::of_main(
         "ssl_object_cache_inheritable",

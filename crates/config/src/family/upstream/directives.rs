@@ -7,7 +7,7 @@ use crate::directive::{Args, Contexts, Directive};
 use crate::family::limit_conn::zones::{SMALLEST, Use};
 use crate::family::proxy::words::invalid_parameter;
 use crate::load::{Line, Loader, Refusal, text};
-use crate::value::{self, duplicate};
+use crate::value::{self, duplicate, one_of};
 
 pub(crate) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -120,24 +120,20 @@ fn hash(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
 }
 
 fn least_time(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
-    let metric = match line.arg(0) {
-        b"first_byte" => TimeMetric::FirstByte,
-        b"last_byte" => TimeMetric::LastByte,
-        _ => TimeMetric::Connect,
-    };
+    let metrics =
+        [("connect", TimeMetric::Connect), ("first_byte", TimeMetric::FirstByte), ("last_byte", TimeMetric::LastByte)];
+    let known = one_of(line, &metrics);
+    let metric = *known.as_ref().unwrap_or(&TimeMetric::Connect);
     let inflight = line.args().len() == 2;
     method(loader, line, Method::LeastTime { metric, inflight }, true)?;
     let group = loader.stream().upstreams.current()?;
     if std::mem::replace(&mut group.least_time, true) {
         return Err(duplicate());
     }
-    if metric == TimeMetric::Connect && line.arg(0) != b"connect" {
-        return Err(Refusal::Word(0, format!("invalid value \"{}\"", line.text(0)), None));
-    }
     if inflight && line.arg(1) != b"inflight" {
         return Err(invalid_parameter(line, 1));
     }
-    Ok(())
+    known.map(drop)
 }
 
 fn random(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
