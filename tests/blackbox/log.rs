@@ -262,3 +262,27 @@ fn one_line_for_each_session() {
     }
     assert_eq!(gw.access(20), ["5"; 20]);
 }
+
+/// Two sessions, the log file renamed between them; how many lines are in the renamed one.
+fn lines_after_a_rename(cache: &str) -> usize {
+    let conf = format!(
+        "log_format f '$connection'; {cache}\n\
+         server {{ listen 127.0.0.1:%in; access_log %dir/$remote_addr.log f; return x; }}"
+    );
+    let gw = gateway(&conf).start();
+    gw.ask("in", "");
+    gw.access_in("127.0.0.1.log", 1);
+    std::fs::rename(gw.path("127.0.0.1.log"), gw.path("old.log")).unwrap();
+    gw.ask("in", "");
+    let count = |name: &str| std::fs::read_to_string(gw.path(name)).map_or(0, |text| text.lines().count());
+    testkit::poll("two lines", || (count("old.log") + count("127.0.0.1.log") == 2).then_some(()));
+    count("old.log")
+}
+
+#[test]
+fn files_named_by_variables_are_opened_for_each_line_or_kept_open() {
+    assert_eq!(lines_after_a_rename(""), 1);
+    assert_eq!(lines_after_a_rename("open_log_file_cache off;"), 1);
+    assert_eq!(lines_after_a_rename("open_log_file_cache max=10;"), 2);
+    assert_eq!(lines_after_a_rename("open_log_file_cache max=10 min_uses=2;"), 1);
+}

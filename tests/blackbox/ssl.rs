@@ -333,3 +333,37 @@ fn inherited_certificates_are_replaced_as_a_whole() {
     assert!(gw.tls("in").run().stdout.contains("CN = ecdsa"));
     assert!(!gw.tls("in").args("-sigalgs rsa_pss_rsae_sha256").run().stdout.contains("BEGIN CERTIFICATE"));
 }
+
+/// The subjects that a client sees before and after the files of a certificate named by variables change.
+fn subjects_around_a_change(cache: &str) -> [bool; 2] {
+    let conf = format!(
+        "{cache} server {{ listen 127.0.0.1:%in ssl; ssl_certificate %dir/$ssl_server_name.crt;\n\
+         ssl_certificate_key %dir/$ssl_server_name.key; return x; }}"
+    );
+    let gw = gateway(&conf).start();
+    let put = |name: &str| {
+        for kind in ["crt", "key"] {
+            let there = gw.path(&format!("a.{kind}"));
+            let _ = std::fs::remove_file(&there);
+            std::fs::write(there, testkit::pki().text(&format!("{name}.{kind}"))).unwrap();
+        }
+    };
+    let is_server = || {
+        let done = gw.tls("in").args("-servername a").run();
+        assert!(done.stdout.contains("BEGIN CERTIFICATE"), "{}{}", done.stdout, done.stderr);
+        let wanted = testkit::pki().text("server.crt");
+        let body = wanted.lines().nth(3).unwrap();
+        done.stdout.contains(body)
+    };
+    put("server");
+    let before = is_server();
+    put("client");
+    [before, is_server()]
+}
+
+#[test]
+fn certificates_named_by_variables_are_read_for_each_handshake_or_kept() {
+    assert_eq!(subjects_around_a_change(""), [true, false]);
+    assert_eq!(subjects_around_a_change("ssl_certificate_cache max=10 valid=1h;"), [true, true]);
+    assert_eq!(subjects_around_a_change("ssl_certificate_cache off;"), [true, false]);
+}

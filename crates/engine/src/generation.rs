@@ -1,16 +1,19 @@
 //! Generations: a plan on one thread, with what is of that thread alone: groups' state, resolvers,
 //! log buffers. Sessions belong to the generation they were born in.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use config::family::core::ResolverId;
 use config::family::upstream::UpstreamId;
 use policy::address::Target as Host;
+use policy::kept::{Kept, Rules};
 use policy::variables::Scope;
 use syntax::Level;
 
@@ -35,7 +38,14 @@ pub struct Generation {
     by_name: HashMap<(String, Option<u16>), UpstreamId>,
     resolvers: Vec<Rc<Resolver>>,
     connections: Rc<Cell<usize>>,
+    /// `open_log_file_cache`s.
+    log_files: RefCell<HashMap<Rules, Kept<PathBuf, LogFile>>>,
+    /// Certificate caches, of certificates and keys by their paths.
+    identities: RefCell<HashMap<Rules, Identities>>,
 }
+
+/// Identities by the paths of certificate and key.
+pub(crate) type Identities = Kept<(PathBuf, PathBuf), crate::session::identity::Known>;
 
 /// One of the `worker_connections` of a thread, given back when dropped.
 #[derive(Debug)]
@@ -64,7 +74,17 @@ impl Generation {
         let resolvers =
             plan.resolvers.iter().map(|conf| Rc::new(Resolver::new(conf.clone(), plan.error_log.clone()))).collect();
         let buffers = Buffers::new(&plan.buffered);
-        Self { plan, drain: Drain::default(), buffers, groups, by_name, resolvers, connections }
+        Self {
+            plan,
+            drain: Drain::default(),
+            buffers,
+            groups,
+            by_name,
+            resolvers,
+            connections,
+            log_files: RefCell::default(),
+            identities: RefCell::default(),
+        }
     }
 
     /// Follows the names of `server … resolve`, for all threads.
@@ -111,11 +131,14 @@ impl Generation {
                 let sent = sender.send(None, line.trim_ascii_end());
                 return sent.map_err(|error| (Level::Warn, format!("send() to syslog failed{}", errno(&error))));
             }
-            Target::Evaluated(path) => {
+            Target::Evaluated(path, rules) => {
                 let mut name = Vec::new();
                 path.render(scope, &mut name);
                 let path = self.plan.prefix.join(OsStr::from_bytes(&name));
-                let written = LogFile::open(&path).and_then(|file| file.write(line));
+                let written = match rules {
+                    None => LogFile::open(&path).and_then(|file| file.write(line)),
+                    Some(rules) => self.write_kept(*rules, &path, line),
+                };
                 written.err().map(|error| ("open()", path, error))
             }
         };
@@ -126,6 +149,25 @@ impl Generation {
                 Err((level, format!("{call} \"{}\" failed{}", path.display(), errno(&error))))
             }
         }
+    }
+
+    /// Writes to a file that is kept open by `rules`.
+    fn write_kept(&self, rules: Rules, path: &PathBuf, line: &[u8]) -> io::Result<()> {
+        let now = reactor::now() / 1000;
+        let mut caches = self.log_files.borrow_mut();
+        let kept = caches.entry(rules).or_insert_with(|| Kept::new(rules));
+        if let Some(file) = kept.get(path, now, LogFile::is_in_place) {
+            return file.write(line);
+        }
+        let file = LogFile::open(path)?;
+        let written = file.write(line);
+        kept.put(path.clone(), file, now);
+        written
+    }
+
+    /// The identities kept by `rules`.
+    pub(crate) fn with_identities<T>(&self, rules: Rules, use_them: impl FnOnce(&mut Identities) -> T) -> T {
+        use_them(self.identities.borrow_mut().entry(rules).or_insert_with(|| Kept::new(rules)))
     }
 
     /// Takes one of the `worker_connections`; when there is none left that is told.

@@ -277,7 +277,15 @@ impl Opener<'_> {
         let mut open = Vec::with_capacity(logs.logs.len());
         for log in logs.logs.iter() {
             let target = match (&log.target, log.buffer) {
-                (AccessTarget::Evaluated(path), _) => access::Target::Evaluated(path.clone()),
+                (AccessTarget::Evaluated(path), _) => access::Target::Evaluated(
+                    path.clone(),
+                    logs.file_cache.map(|cache| policy::kept::Rules {
+                        most: cache.max,
+                        inactive: cache.inactive,
+                        valid: cache.valid,
+                        uses: cache.min_uses,
+                    }),
+                ),
                 (AccessTarget::Fixed(LogTarget::Syslog(to)), _) => access::Target::Syslog(self.sender(to)),
                 (AccessTarget::Fixed(LogTarget::File(path)), None) => access::Target::File(self.file(path)?),
                 (AccessTarget::Fixed(LogTarget::File(path)), Some(buffer)) => {

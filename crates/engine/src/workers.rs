@@ -42,7 +42,8 @@ impl Worker {
             let generation = Rc::clone(&generation);
             match generation.plan.listener(at).protocol {
                 Protocol::Tcp => match reactor::Listener::new(socket) {
-                    Ok(listener) => {
+                    Ok(mut listener) => {
+                        listener.set_multi_accept(generation.plan.events.multi_accept);
                         reactor::spawn(listen::accept(generation, at, listener));
                     }
                     Err(error) => {

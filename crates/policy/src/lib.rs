@@ -10,6 +10,7 @@ pub mod cache;
 pub mod flow;
 pub mod geo;
 mod hash;
+pub mod kept;
 pub mod limit_conn;
 pub mod map;
 mod names;

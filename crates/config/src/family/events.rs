@@ -76,7 +76,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "multi_accept",
         "on | off",
         Some("off"),
-        "Checked and ignored: a worker takes what waits in turns with its sessions.",
+        "A worker takes all connections that wait, up to a bound, before its sessions get their turn.",
         |loader, line, _| once(&mut draft(loader).multi_accept, line, flag),
     ),
     Directive::of_events(

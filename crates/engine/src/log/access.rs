@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::family::log::{Buffer, Format};
+use policy::kept::Rules;
 use policy::template::Template;
 use policy::variables::Scope;
 
@@ -46,8 +47,8 @@ pub enum Target {
     Buffered(Arc<LogFile>, BufferId),
     /// A syslog server.
     Syslog(Arc<Sender>),
-    /// A path evaluated for each line.
-    Evaluated(Template),
+    /// A path evaluated for each line, and how long its file is kept open.
+    Evaluated(Template, Option<Rules>),
 }
 
 /// Which buffer of a thread's [`Buffers`].

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +32,13 @@ impl LogFile {
     /// a session.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.file).write_all(bytes)
+    }
+
+    /// Whether the path still leads to this file.
+    pub fn is_in_place(&self) -> bool {
+        let identity = |file: std::fs::Metadata| (file.dev(), file.ino());
+        let (there, here) = (std::fs::metadata(&self.path), self.file.metadata());
+        there.is_ok_and(|there| here.is_ok_and(|here| identity(there) == identity(here)))
     }
 
     /// Opens the path anew, for instance after it was renamed away (USR1). On an error the old

@@ -2,15 +2,14 @@
 //! certificate, which come after the handshake and never fail it.
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::family::ssl::{Certificate, Ocsp, Pem, VerifyClient};
-use tls::{Choice, HandshakeError, Identity, KeyPair, Status, Stream};
+use config::family::ssl::{Certificate, Ocsp, VerifyClient};
+use tls::{Choice, HandshakeError, Identity, Status, Stream};
 
 use super::fail::Cause;
-use super::{Action, Phase, Session};
+use super::{Action, Phase, Session, identity};
 use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
@@ -89,44 +88,9 @@ fn evaluates(s: &Session) -> bool {
 /// The certificates of the server in force for this handshake; an error is the line to log.
 fn identities(s: &Session) -> Result<Vec<Arc<Identity>>, String> {
     let Some(ssl) = &s.server().conf.ssl else { return Ok(Vec::new()) };
-    let mut identities = Vec::with_capacity(ssl.certificates.len());
-    for Certificate { chain, key } in &ssl.certificates {
-        let pair = KeyPair { certificate: pem(s, chain, "certificate")?, key: pem(s, key, "certificate key")? };
-        let identity = Identity::load(&pair, &s.server().tls.passphrases).map_err(|error| error.to_string())?;
-        identities.push(Arc::new(identity));
-    }
-    Ok(identities)
-}
-
-/// PEM text for this session.
-pub(super) fn pem(s: &Session, source: &Pem, what: &str) -> Result<tls::Pem, String> {
-    let value = match source {
-        Pem::File(path) => return read(path, what),
-        Pem::Data(text) => return Ok(data(text)),
-        Pem::Provider(uri) => return Err(format!("cannot load {what} \"{uri}\"")),
-        Pem::Evaluated(template) => s.render(template),
-    };
-    if let Some(text) = value.strip_prefix(b"data:") {
-        return Ok(data(text));
-    }
-    let name = String::from_utf8_lossy(&value);
-    // A name that a client chose must not lead anywhere else.
-    if value.contains(&0) || Path::new(&*name).components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(format!("cannot load {what} \"{}\": unsafe path", name.escape_default()));
-    }
-    read(&s.generation.plan.conf_dir.join(&*name), what)
-}
-
-fn data(text: &[u8]) -> tls::Pem {
-    tls::Pem { name: format!("data:{}", String::from_utf8_lossy(text)), bytes: text.to_vec() }
-}
-
-fn read(path: &Path, what: &str) -> Result<tls::Pem, String> {
-    let name = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(tls::Pem { name, bytes }),
-        Err(error) => Err(format!("cannot load {what} \"{name}\": {}", tls::open_failure(&name, &error))),
-    }
+    let passphrases = &s.server().tls.passphrases;
+    let load = |certificate| identity::load(s, certificate, passphrases, ssl.certificate_cache);
+    ssl.certificates.iter().map(load).collect()
 }
 
 /// Why a handshake failed, with the level it is told at.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::family::ssl::Pem;
 use reactor::Socket;
 use syntax::Level;
-use tls::{ClientContext, ConnectOptions, HandshakeError, Identity, KeyPair, Stream};
+use tls::{ClientContext, ConnectOptions, HandshakeError, Identity, Stream};
 
 use super::fail::Cause;
 use super::{Action, Session};
@@ -42,7 +42,7 @@ pub(super) async fn handshake(
         server_name: sni.then_some(name.as_str()),
         alpn: &alpn,
         session: session.as_ref(),
-        identity: identity.as_ref(),
+        identity: identity.as_deref(),
     };
     let stream = Stream::connect(Transport::new(Rc::clone(&socket)), context, &options).map_err(|error| {
         s.log(Level::Error, format_args!("{error}"));
@@ -85,7 +85,7 @@ fn name(s: &Session, group: &Group) -> String {
 }
 
 /// The certificate to show, where it is evaluated for each session.
-fn identity(s: &Session) -> Result<Option<Identity>, String> {
+fn identity(s: &Session) -> Result<Option<Arc<Identity>>, String> {
     let conf = s.server().conf.proxy_ssl.as_ref();
     let Some(certificate) = conf.and_then(|conf| conf.context.certificate.as_ref()) else { return Ok(None) };
     if !certificate.is_evaluated() {
@@ -94,11 +94,8 @@ fn identity(s: &Session) -> Result<Option<Identity>, String> {
     if matches!(&certificate.chain, Pem::Evaluated(template) if s.render(template).is_empty()) {
         return Ok(None);
     }
-    let pair = KeyPair {
-        certificate: super::tls::pem(s, &certificate.chain, "certificate")?,
-        key: super::tls::pem(s, &certificate.key, "certificate key")?,
-    };
-    Identity::load(&pair, &s.server().tls.proxy_passphrases).map(Some).map_err(|error| error.to_string())
+    let cache = conf.and_then(|conf| conf.context.certificate_cache);
+    super::identity::load(s, certificate, &s.server().tls.proxy_passphrases, cache).map(Some)
 }
 
 fn tell(s: &Session, error: &HandshakeError) {

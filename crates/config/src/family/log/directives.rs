@@ -41,7 +41,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::Simple(1, 4),
         syntax: "max=number [inactive=time] [min_uses=number] [valid=time] | off",
         default: Some("off"),
-        doc: "Checked and ignored: log files whose paths hold variables are opened for each line.",
+        doc: "Log files whose paths hold variables are kept open, at most `max`, as long as they are used within `inactive`, \
+              from the use `min_uses` on; after `valid` a path that leads elsewhere is opened anew.",
         apply: |loader, line, _| access_log::file_cache(loader, line),
     },
 ];

@@ -42,7 +42,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         args: Args::Simple(1, 3),
         syntax: "off | max=number [inactive=time] [valid=time]",
         default: Some("off"),
-        doc: "Checked and ignored: certificates and keys that are loaded by variables are read for each handshake.",
+        doc: "Certificates and keys that are named by variables are kept in memory, at most `max`, as long as they are used \
+              within `inactive`; after `valid` a changed file is read anew.",
         apply: |loader, line, _| read::object_cache(&mut loader.here().ssl.context().certificate_cache, line),
     },
     Directive::setting(
