@@ -109,9 +109,16 @@ impl Peer {
     /// Reads what is there, at least one byte; nothing at the end.
     pub fn recv_some(&mut self) -> std::io::Result<Vec<u8>> {
         let mut buffer = vec![0; 65_536];
-        let count = match &mut self.0 {
-            Stream::Tcp(stream) => stream.read(&mut buffer)?,
-            Stream::Unix(stream) => stream.read(&mut buffer)?,
+        let count = loop {
+            let read = match &mut self.0 {
+                Stream::Tcp(stream) => stream.read(&mut buffer),
+                Stream::Unix(stream) => stream.read(&mut buffer),
+            };
+            // A machine that was stopped for a while interrupts reads that have a deadline.
+            match read {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
         };
         buffer.truncate(count);
         Ok(buffer)

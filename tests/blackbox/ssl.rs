@@ -345,13 +345,13 @@ fn subjects_around_a_change(cache: &str) -> [bool; 2] {
         for kind in ["crt", "key"] {
             let there = gw.path(&format!("a.{kind}"));
             let _ = std::fs::remove_file(&there);
-            std::fs::write(there, testkit::pki().text(&format!("{name}.{kind}"))).unwrap();
+            std::fs::write(there, pki().text(&format!("{name}.{kind}"))).unwrap();
         }
     };
     let is_server = || {
         let done = gw.tls("in").args("-servername a").run();
         assert!(done.stdout.contains("BEGIN CERTIFICATE"), "{}{}", done.stdout, done.stderr);
-        let wanted = testkit::pki().text("server.crt");
+        let wanted = pki().text("server.crt");
         let body = wanted.lines().nth(3).unwrap();
         done.stdout.contains(body)
     };

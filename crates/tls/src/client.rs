@@ -17,7 +17,7 @@ use crate::settings::ClientSettings;
 
 /// The TLS of a `proxy_ssl on` block.
 pub struct ClientContext {
-    context: SslContext,
+    pub(crate) context: SslContext,
     lists: Lists,
     verify_depth: c_int,
 }

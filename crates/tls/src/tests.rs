@@ -1,5 +1,7 @@
 //! Server and client against each other, over pipes in memory.
 
+#[cfg(feature = "aws-lc")]
+mod compression;
 mod errors;
 mod handshake;
 mod kit;

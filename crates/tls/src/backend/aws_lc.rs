@@ -1,8 +1,11 @@
 //! The part of the backend that is AWS-LC's own.
 
 use std::ffi::{CStr, c_int, c_void};
+use std::io::Write;
 use std::ptr;
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Error, SslContextBuilder, SslOptions, SslRef, SslSessionRef, SslStream};
@@ -75,7 +78,7 @@ pub(crate) fn is_paused(error: &Error) -> bool {
 }
 
 /// Ends a paused handshake with an alert; a full socket loses it.
-pub(crate) fn abort<S: std::io::Read + std::io::Write>(stream: &mut SslStream<S>, alert: u8) {
+pub(crate) fn abort<S: std::io::Read + Write>(stream: &mut SslStream<S>, alert: u8) {
     // SAFETY: a live connection.
     unsafe { sys::SSL_send_fatal_alert(stream.ssl().as_ptr(), alert) };
     drop(ErrorStack::get());
@@ -204,6 +207,29 @@ pub(crate) fn group(ssl: &SslRef) -> Option<String> {
 pub(crate) fn staple(ssl: &mut SslRef, response: &[u8]) {
     // SAFETY: a live connection; the library copies the bytes.
     unsafe { sys::SSL_set_ocsp_response(ssl.as_ptr(), response.as_ptr(), response.len()) };
+}
+
+/// zlib among the algorithms of RFC 8879.
+pub(crate) const ZLIB: u16 = 1;
+
+/// Compresses certificates for clients that offer to take them so (RFC 8879); false where the library cannot.
+pub(crate) fn compress_certificates(builder: &mut SslContextBuilder) -> Result<bool, ErrorStack> {
+    // SAFETY: a valid context, and a callback of the documented type.
+    check(unsafe { sys::SSL_CTX_add_cert_compression_alg(builder.as_ptr(), ZLIB, Some(compress), None) })?;
+    Ok(true)
+}
+
+/// # Safety
+/// To be called by the library only.
+unsafe extern "C" fn compress(_: *mut sys::SSL, out: *mut sys::CBB, data: *const u8, length: usize) -> c_int {
+    // SAFETY: the library passes a message that is valid for the call.
+    let plain = unsafe { bytes(data, length) };
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    match encoder.write_all(plain).and_then(|()| encoder.finish()) {
+        // SAFETY: the library passes a buffer that can grow; pointer and length describe `packed`.
+        Ok(packed) => unsafe { sys::CBB_add_bytes(out, packed.as_ptr(), packed.len()) },
+        Err(_) => 0,
+    }
 }
 
 /// Nothing to do: responses are set per connection.

@@ -259,6 +259,12 @@ pub(crate) fn group(ssl: &SslRef) -> Option<String> {
 /// Kept for the callback below.
 pub(crate) fn staple(_: &mut SslRef, _: &[u8]) {}
 
+/// The oldest version that is supported cannot compress certificates.
+#[expect(clippy::unnecessary_wraps, reason = "the other library can fail here")]
+pub(crate) fn compress_certificates(_: &mut SslContextBuilder) -> Result<bool, ErrorStack> {
+    Ok(false)
+}
+
 /// Staples the connection's response when the client asks for one.
 pub(crate) fn install_staple_callback(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     builder.set_status_callback(|ssl| {

@@ -43,7 +43,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     if settings.prefer_server_ciphers {
         builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
     }
-    if settings.certificate_compression {
+    if settings.certificate_compression && !backend::compress_certificates(&mut builder)? {
         warnings.push(Warning("\"ssl_certificate_compression\" is not supported on this platform, ignored".to_owned()));
     }
     trust(&mut builder, settings)?;
