@@ -332,3 +332,43 @@ fn services_resolve_by_srv() {
     let gw = gateway(conf).with("dns", dns.addr()).start();
     testkit::poll("the service", || (gw.ask("in", "") == "found").then_some(()));
 }
+
+#[test]
+fn a_target_that_is_not_found_leaves_the_others_of_its_service() {
+    let up = TcpBackend::banner("found");
+    let port: u16 = port_of(&up).parse().unwrap();
+    let dns = Dns::start(move |question| match (question.name.as_str(), question.kind.as_str()) {
+        ("_http._tcp.up.test", "SRV") => Reply::Records(vec![
+            (question.name.clone(), 60, Data::Srv(1, 1, port, "gone.test".into())),
+            (question.name.clone(), 60, Data::Srv(2, 1, port, "node.test".into())),
+        ]),
+        ("node.test", _) => Reply::addrs(question, 60, &["127.0.0.1"]),
+        _ => Reply::Code(3),
+    });
+    let conf = "upstream u { zone z 64k; resolver %dns; server up.test service=http resolve; }\nserver { listen 127.0.0.1:%in; proxy_pass u; }";
+    let gw = gateway(conf).with("dns", dns.addr()).start();
+    testkit::poll("the service", || (gw.ask("in", "") == "found").then_some(()));
+    let line = gw.wait_error("could not be resolved");
+    assert_eq!(line.level, "error");
+    let expected = "gone.test could not be resolved (3: Host not found) while resolving service http of up.test";
+    assert_eq!(line.text, expected);
+}
+
+#[test]
+fn a_service_without_any_target_is_not_found() {
+    let dns = Dns::start(move |question| match (question.name.as_str(), question.kind.as_str()) {
+        ("_http._tcp.up.test", "SRV") => {
+            Reply::Records(vec![(question.name.clone(), 60, Data::Srv(1, 1, 1, "gone.test".into()))])
+        }
+        _ => Reply::Code(3),
+    });
+    let conf = "upstream u { zone z 64k; resolver %dns; server up.test service=http resolve; }\nserver { listen 127.0.0.1:%in; proxy_pass u; }";
+    let gw = gateway(conf).with("dns", dns.addr()).start();
+    let lines = gw.wait_errors("could not be resolved", 2);
+    let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+    let expected = [
+        "gone.test could not be resolved (3: Host not found) while resolving service http of up.test",
+        "service http of up.test could not be resolved (3: Host not found)",
+    ];
+    assert_eq!(texts, expected);
+}

@@ -59,17 +59,34 @@ async fn ask(
     };
     let name = if service.contains('.') { format!("{service}.{host}") } else { format!("_{service}._tcp.{host}") };
     let failed = |error| (format!("service {service} of {host}"), error);
-    let (mut services, mut ttl) = resolver.fresh_services(&name, timeout).await.map_err(failed)?;
-    services.sort_by_key(|service| service.priority);
-    let first = services.first().map_or(0, |service| service.priority);
-    let mut peers = Vec::new();
-    for service in services {
-        let asked = resolver.fresh_addresses(&service.target, timeout).await;
-        let (ips, holds) = asked.map_err(|error| (service.target.clone(), error))?;
-        ttl = ttl.min(holds);
-        peers.extend(ips.into_iter().map(|ip| offered(server, &service, first, ip)));
+    let (services, mut ttl) = resolver.fresh_services(&name, timeout).await.map_err(failed)?;
+    let mut found = Vec::new();
+    let mut failure = None;
+    for offer in services {
+        match resolver.fresh_addresses(&offer.target, timeout).await {
+            Ok((ips, holds)) => {
+                ttl = ttl.min(holds);
+                found.push((offer, ips));
+            }
+            Err(error) => {
+                let target = &offer.target;
+                let text =
+                    format!("{target} could not be resolved {error} while resolving service {service} of {host}");
+                resolver.log().write(Level::Error, None, text.as_bytes());
+                failure = Some(error);
+            }
+        }
     }
-    Ok((peers, ttl))
+    // Others may offer the service where one machine cannot be found.
+    if let (true, Some(error)) = (found.is_empty(), failure) {
+        return Err(failed(error));
+    }
+    found.sort_by_key(|(service, _)| service.priority);
+    let first = found.first().map_or(0, |(service, _)| service.priority);
+    let offers = found.into_iter().flat_map(|(service, ips)| {
+        ips.into_iter().map(move |ip| offered(server, &service, first, ip)).collect::<Vec<_>>()
+    });
+    Ok((offers.collect(), ttl))
 }
 
 /// A machine that offers the service: its own port and weight, a backup where others come first.
