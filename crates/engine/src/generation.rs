@@ -16,6 +16,7 @@ use policy::address::Target as Host;
 use policy::kept::{Kept, Rules};
 use policy::variables::Scope;
 use syntax::Level;
+use tls::Identity;
 
 use crate::drain::Drain;
 use crate::log::LogFile;
@@ -44,8 +45,10 @@ pub struct Generation {
     identities: RefCell<HashMap<Rules, Identities>>,
 }
 
-/// Identities by the paths of certificate and key.
-pub(crate) type Identities = Kept<(PathBuf, PathBuf), crate::session::identity::Known>;
+/// Identities by the paths of certificate and key, with what those files were like when they were read.
+pub(crate) type Identities = Kept<(PathBuf, PathBuf), (Arc<Identity>, [Option<Stamp>; 2])>;
+/// Device, inode, size and time of the last change of a file.
+pub(crate) type Stamp = (u64, u64, u64, i64, i64);
 
 /// One of the `worker_connections` of a thread, given back when dropped.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ mod action;
 mod attempts;
 mod content;
 pub mod fail;
-pub(crate) mod identity;
+mod identity;
 mod limit_conn;
 mod lines;
 mod pass;

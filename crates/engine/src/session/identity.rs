@@ -10,11 +10,7 @@ use policy::kept::Rules;
 use tls::{Identity, KeyPair};
 
 use super::Session;
-
-/// An identity in memory, with what its files were like when they were read.
-pub(crate) type Known = (Arc<Identity>, [Option<Stamp>; 2]);
-/// Device, inode, size and time of the last change of a file.
-pub(crate) type Stamp = (u64, u64, u64, i64, i64);
+use crate::generation::Stamp;
 
 /// Where PEM text is.
 enum Place {
