@@ -14,6 +14,7 @@ mod blackbox {
     mod load;
     mod log;
     mod map;
+    mod overload;
     mod process;
     mod proxy;
     mod proxy_protocol;

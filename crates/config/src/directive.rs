@@ -121,6 +121,7 @@ pub const FAMILIES: &[Family] = families! {
     ssl_preread: "Looking into TLS without ending it",
     access: "Access by address",
     limit_conn: "Limits by key",
+    overload: "Limits on what comes before the relay",
     realip: "Addresses told by proxies",
     log: "Logs",
     map: "Variables by text",

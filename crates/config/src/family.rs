@@ -10,6 +10,7 @@ pub mod listen;
 pub mod log;
 pub mod main_context;
 pub mod map;
+pub mod overload;
 pub mod pass;
 pub mod proxy;
 pub mod proxy_ssl;
@@ -32,5 +33,6 @@ pub struct Settings {
     pub(crate) realip: realip::Settings,
     pub(crate) limit_conn: limit_conn::Settings,
     pub(crate) access: access::Settings,
+    pub(crate) overload: overload::Settings,
     pub(crate) ssl_preread: ssl_preread::Settings,
 }

@@ -20,7 +20,9 @@ pub use family::Settings;
 pub use load::{Loaded, Options, load};
 pub use world::World;
 
-use family::{access, core, events, limit_conn, listen, log, main_context, proxy, proxy_ssl, set, ssl, upstream};
+use family::{
+    access, core, events, limit_conn, listen, log, main_context, overload, proxy, proxy_ssl, set, ssl, upstream,
+};
 use policy::variables::Variables;
 
 /// A whole configuration, typed, inherited and validated.
@@ -47,6 +49,8 @@ pub struct Stream {
     pub upstreams: Vec<upstream::Upstream>,
     /// `limit_conn_zone`s; [`limit_conn::ZoneId`] indexes this.
     pub limit_zones: Vec<limit_conn::Zone>,
+    /// `ssl_handshakes_limit`: most handshakes with clients under way in a worker.
+    pub handshakes_limit: Option<usize>,
     /// Files that logs name, in force anywhere or not: all are opened, so that a mistake is found.
     pub log_files: Vec<PathBuf>,
     /// Where the block ends: what errors about the whole of it name.
@@ -64,6 +68,7 @@ impl Stream {
             listeners: Vec::new(),
             upstreams: Vec::new(),
             limit_zones: Vec::new(),
+            handshakes_limit: None,
             log_files: Vec::new(),
             end: syntax::Place::CommandLine,
             resolvers: Vec::new(),
@@ -92,6 +97,8 @@ pub struct Server {
     pub realip: Arc<policy::realip::TrustedProxies>,
     /// `limit_conn`.
     pub limit_conn: limit_conn::LimitConn,
+    /// `prelude_timeout` and `client_connections`.
+    pub overload: overload::Overload,
     /// `allow` and `deny`.
     pub access: Arc<access::AccessList>,
     /// The TLS settings of the client side; `None` where they give no context (no certificate

@@ -10,8 +10,8 @@ use policy::template::Template;
 use syntax::{Diagnostic, Place};
 
 use crate::family::{
-    access, core, events, limit_conn, listen, log, main_context, pass, proxy, proxy_ssl, realip, set, ssl, ssl_preread,
-    upstream,
+    access, core, events, limit_conn, listen, log, main_context, overload, pass, proxy, proxy_ssl, realip, set, ssl,
+    ssl_preread, upstream,
 };
 use crate::load::Loader;
 use crate::{Config, Content, Server, Settings, Stream};
@@ -100,6 +100,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
             set: draft.set,
             realip: realip::merge(&own.realip, &outer.realip),
             limit_conn: limit_conn::merge(&own.limit_conn, &outer.limit_conn),
+            overload: overload::merge(&own.overload, &outer.overload),
             access: access::merge(&own.access, &outer.access),
             ssl,
             ssl_handshake_timeout: ssl::handshake_timeout(&own.ssl, &outer.ssl),
@@ -122,6 +123,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
         listeners,
         upstreams,
         limit_zones: Vec::new(),
+        handshakes_limit: overload::handshakes(&draft.settings.overload),
         log_files,
         end,
         resolvers: std::mem::take(&mut draft.resolvers),

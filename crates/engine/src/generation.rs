@@ -24,6 +24,7 @@ use crate::log::access::{AccessLog, Buffers, Target};
 use crate::log::errno;
 use crate::plan::Plan;
 use crate::resolve::Resolver;
+use crate::throttle::Throttle;
 use crate::upstream::{self, Group};
 
 /// A plan on one thread.
@@ -39,6 +40,8 @@ pub struct Generation {
     by_name: HashMap<(String, Option<u16>), UpstreamId>,
     resolvers: Vec<Rc<Resolver>>,
     connections: Rc<Cell<usize>>,
+    crowded: Throttle,
+    pub(crate) starved: Throttle,
     /// `open_log_file_cache`s.
     log_files: RefCell<HashMap<Rules, Kept<PathBuf, LogFile>>>,
     /// Certificate caches, of certificates and keys by their paths.
@@ -85,6 +88,8 @@ impl Generation {
             by_name,
             resolvers,
             connections,
+            crowded: Throttle::new(),
+            starved: Throttle::new(),
             log_files: RefCell::default(),
             identities: RefCell::default(),
         }
@@ -173,12 +178,14 @@ impl Generation {
         use_them(self.identities.borrow_mut().entry(rules).or_insert_with(|| Kept::new(rules)))
     }
 
-    /// Takes one of the `worker_connections`; when there is none left that is told.
+    /// Takes one of the `worker_connections`; when there is none left that is told, once a second.
     pub fn connection(&self) -> Option<Connection> {
         let limit = self.plan.events.worker_connections;
         if self.connections.get() >= limit {
-            let text = format!("{limit} worker_connections are not enough");
-            self.plan.error_log.write(Level::Alert, None, text.as_bytes());
+            if self.crowded.tick(reactor::now()).is_some() {
+                let text = format!("{limit} worker_connections are not enough");
+                self.plan.error_log.write(Level::Alert, None, text.as_bytes());
+            }
             return None;
         }
         self.connections.set(self.connections.get() + 1);

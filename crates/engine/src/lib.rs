@@ -6,6 +6,7 @@ pub mod log;
 pub mod drain;
 pub mod error;
 pub mod net;
+mod throttle;
 
 pub mod resolve;
 pub mod tls;

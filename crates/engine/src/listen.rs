@@ -207,27 +207,39 @@ fn configure(socket: &OwnedFd, protocol: Protocol, address: &Address, options: &
 
 /// Accepts clients until the generation drains.
 pub(crate) async fn accept(generation: Rc<Generation>, at: usize, listener: reactor::Listener) {
+    let mut failing = false;
     loop {
         let next = std::future::poll_fn(|_| {
             if generation.drain.is_draining() { Poll::Ready(None) } else { listener.poll_accept().map(Some) }
         });
         match next.await {
             None => return,
-            Some(Ok((socket, peer))) => admit(&generation, at, socket, peer),
+            Some(Ok((socket, peer))) => {
+                failing = false;
+                admit(&generation, at, socket, peer);
+            }
             Some(Err(error)) => {
-                let starved = matches!(
-                    error.raw_os_error(),
-                    Some(os::errno::EMFILE | os::errno::ENFILE | os::errno::ENOMEM | os::errno::ENOBUFS)
-                );
-                let level = if starved { Level::Crit } else { Level::Alert };
-                let quiet = matches!(error.kind(), io::ErrorKind::ConnectionAborted);
-                let level = if quiet { Level::Error } else { level };
-                generation.plan.error_log.write(level, None, format!("accept4() failed{}", errno(&error)).as_bytes());
-                if starved {
+                let (level, starved) = severity(&error);
+                if !starved || generation.starved.tick(reactor::now()).is_some() {
+                    let text = format!("accept4() failed{}", errno(&error));
+                    generation.plan.error_log.write(level, None, text.as_bytes());
+                }
+                // One connection may have gone wrong; what goes wrong twice in a row would go on so.
+                if starved || failing {
                     reactor::sleep(generation.plan.events.accept_pause).await;
                 }
+                failing = true;
             }
         }
+    }
+}
+
+/// The level at which a failed accept is told, and whether the system has run out of something.
+fn severity(error: &io::Error) -> (Level, bool) {
+    match error.raw_os_error() {
+        Some(os::errno::EMFILE | os::errno::ENFILE | os::errno::ENOMEM | os::errno::ENOBUFS) => (Level::Crit, true),
+        _ if error.kind() == io::ErrorKind::ConnectionAborted => (Level::Error, false),
+        _ => (Level::Alert, false),
     }
 }
 
@@ -244,6 +256,7 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
         client: net::address(peer),
         local,
         number: net::next_number(),
+        at: reactor::now(),
         passes: 0,
     };
     reactor::spawn(session::serve(Box::new(accepted), slot));

@@ -28,6 +28,9 @@ use crate::log::{ErrorLogs, Files, LogFile};
 use crate::tls::{Contexts, ServerTls};
 use crate::upstream::SharedPeers;
 
+/// Most memory for the counts of clients, bytes: about 900,000 of them at a time.
+const CLIENTS: usize = 64 << 20;
+
 /// A configuration ready to run.
 #[derive(Debug)]
 pub struct Plan {
@@ -59,6 +62,10 @@ pub struct Plan {
     pub keeps_hello_lists: bool,
     servers: Vec<Server>,
     limit_zones: Vec<LimitZone>,
+    /// `ssl_handshakes_limit`.
+    pub handshakes_limit: Option<usize>,
+    /// Sessions by client address, for `client_connections`.
+    pub clients: Arc<Counts>,
 }
 
 /// A server with what its sessions need at hand.
@@ -84,12 +91,13 @@ pub struct LimitZone {
 }
 
 /// What outlives a plan: kept over a reload where name, use and size are the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Kept {
     /// Open log files.
     pub files: Files,
     zones: HashMap<String, (usize, String, Arc<Counts>)>,
     groups: HashMap<String, Arc<SharedPeers>>,
+    clients: Arc<Counts>,
     /// TLS session caches by name.
     pub session_caches: crate::tls::SessionCaches,
 }
@@ -167,6 +175,8 @@ impl Draft {
             keeps_hello_lists,
             servers,
             limit_zones,
+            handshakes_limit: stream.handshakes_limit,
+            clients: Arc::clone(&kept.clients),
         }))
     }
 }
@@ -212,6 +222,18 @@ impl Plan {
     #[expect(clippy::indexing_slicing, reason = "places are taken from this very list")]
     pub fn virtual_address(&self, listener: usize, address: usize) -> &VirtualAddress {
         &self.listener(listener).addresses[address]
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            files: Files::default(),
+            zones: HashMap::new(),
+            groups: HashMap::new(),
+            clients: Arc::new(Counts::new(CLIENTS)),
+            session_caches: crate::tls::SessionCaches::default(),
+        }
     }
 }
 

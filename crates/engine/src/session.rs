@@ -9,6 +9,7 @@ pub mod fail;
 mod identity;
 mod limit_conn;
 mod lines;
+mod overload;
 mod pass;
 mod preread;
 mod proxy;
@@ -57,6 +58,8 @@ pub struct Session {
     pub number: u64,
     /// Loop time at its start, milliseconds.
     pub started: u64,
+    /// Loop time at which the connection was accepted: earlier where it was passed on.
+    pub accepted: u64,
     /// The client's socket; for UDP the listening one.
     pub socket: Rc<Socket>,
     /// Client address, replaced by realip.
@@ -131,6 +134,8 @@ pub struct Accepted {
     pub local: Option<Address>,
     /// `$connection`.
     pub number: u64,
+    /// Loop time at which it was accepted, milliseconds.
+    pub at: u64,
     /// How often it was passed on.
     pub passes: u8,
 }
@@ -138,13 +143,14 @@ pub struct Accepted {
 impl Session {
     /// A session for `accepted`, at the default server of the address that was asked for.
     pub fn new(accepted: Accepted) -> Self {
-        let Accepted { generation, listener, socket, client, local, number, passes } = accepted;
+        let Accepted { generation, listener, socket, client, local, number, at, passes } = accepted;
         let address = generation.plan.address_of(listener, local.as_ref());
         let server = generation.plan.virtual_address(listener, address).default;
         Self {
             generation,
             number,
             started: reactor::now(),
+            accepted: at,
             socket,
             client: RefCell::new(client),
             listener: listener as u32,
@@ -250,6 +256,7 @@ impl Session {
             client: self.client.borrow().clone(),
             local: Some(local),
             number: self.number,
+            at: self.accepted,
             passes: self.passes + 1,
         }
     }
@@ -324,18 +331,19 @@ async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>
 async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     // What is over soon lives on the heap meanwhile, so that a session that relays is small.
     if s.virtual_address().proxy_protocol {
-        Box::pin(proxy_header::read(s)).await?;
+        overload::within(s, proxy_header::read(s)).await?;
     }
     realip::replace(s);
     s.doing(Action::Initializing);
     set::assign(s);
     limit_conn::count(s)?;
+    overload::count_client(s)?;
     access::check(s)?;
     if s.virtual_address().ssl && matches!(client, End::Plain(_)) {
-        Box::pin(tls::handshake(s, client)).await?;
+        overload::within(s, tls::handshake(s, client)).await?;
     }
     if s.server().conf.ssl_preread {
-        Box::pin(preread::read(s, client)).await?;
+        overload::within(s, preread::read(s, client)).await?;
     }
     content::run(s, client).await
 }

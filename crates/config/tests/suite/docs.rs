@@ -29,6 +29,9 @@ const DIFFERENT: &str = "\
 | No finite-field DHE: `ssl_dhparam` is taken with a warning | AWS-LC has none | build with `--no-default-features --features openssl` |
 ";
 
+/// How the documentation of a directive begins that nginx has not.
+const OWN: &str = "Lockgate's own. ";
+
 /// The manual as the table has it.
 fn manual() -> String {
     let mut text = "# Directives\n\nWritten from the table in `crates/config` by \
@@ -42,6 +45,7 @@ fn manual() -> String {
     }
     text.push_str(
         "* [What nginx has and Lockgate has not](#what-nginx-has-and-lockgate-has-not)\n\
+         * [What Lockgate has and nginx has not](#what-lockgate-has-and-nginx-has-not)\n\
          * [Where Lockgate is deliberately different](#where-lockgate-is-deliberately-different)\n",
     );
     let texts = sources::texts();
@@ -55,6 +59,7 @@ fn manual() -> String {
         }
     }
     absent(&mut text);
+    own(&mut text);
     text.push_str("\n## Where Lockgate is deliberately different\n\n");
     text.push_str(
         "The [README](../README.md#differences-from-nginx) has those that no directive is concerned with.\n\n",
@@ -78,6 +83,19 @@ fn absent(text: &mut String) {
         }
     }
     text.push_str(ABSENT);
+}
+
+/// What nginx would refuse as unknown.
+fn own(text: &mut String) {
+    text.push_str(
+        "\n## What Lockgate has and nginx has not\n\nnginx refuses these as unknown. None has an effect where it is not \
+         given:\n\n| directive | default | where |\n|---|---|---|\n",
+    );
+    for directive in FAMILIES.iter().flat_map(|family| family.directives).filter(|one| one.doc.starts_with(OWN)) {
+        let default = directive.default.map(|default| format!("`{default}`")).unwrap_or_default();
+        let contexts: Vec<_> = directive.contexts.names().collect();
+        let _ = writeln!(text, "| `{}` | {default} | {} |", directive.name, contexts.join(", "));
+    }
 }
 
 /// The file of black-box or differential tests that gives the directive: the family's own one where it does.

@@ -19,6 +19,12 @@ pub enum Cause {
     Forbidden,
     /// `limit_conn`: the zone, and the level that `limit_conn_log_level` asks for.
     Limited(String, Level),
+    /// `client_connections`: the client has so many sessions, told at this level.
+    ManySessions(u32, Level),
+    /// `ssl_handshakes_limit`; the worker tells of it.
+    ManyHandshakes,
+    /// `prelude_timeout` ran out: waiting for the client, or (true) for the upstream.
+    PreludeTimeout(bool),
     /// No PROXY header came in time.
     HeaderTimeout,
     /// Reading the PROXY header failed.
@@ -92,10 +98,14 @@ impl Cause {
             | Self::ShutdownTimeout
             | Self::ReturnTimeout
             | Self::PassNowhere(_) => 200,
-            Self::BrokenHeader(_) | Self::HeaderTooLarge | Self::HeaderVersion(_) | Self::PrereadFull => 400,
+            Self::BrokenHeader(_)
+            | Self::HeaderTooLarge
+            | Self::HeaderVersion(_)
+            | Self::PrereadFull
+            | Self::PreludeTimeout(false) => 400,
             Self::Forbidden => 403,
-            Self::Limited(..) => 503,
-            Self::NoLiveUpstreams | Self::UpstreamTimeout => 502,
+            Self::Limited(..) | Self::ManySessions(..) | Self::ManyHandshakes => 503,
+            Self::NoLiveUpstreams | Self::UpstreamTimeout | Self::PreludeTimeout(true) => 502,
             _ => 500,
         }
     }
@@ -103,8 +113,8 @@ impl Cause {
     /// The level of its line; `None` where nothing is said.
     pub fn level(&self) -> Option<Level> {
         match self {
-            Self::Told(_) | Self::Passed(..) => None,
-            Self::Limited(_, level) | Self::Relay(level, ..) => Some(*level),
+            Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes => None,
+            Self::Limited(_, level) | Self::ManySessions(_, level) | Self::Relay(level, ..) => Some(*level),
             Self::HeaderTimeout
             | Self::HeaderRead(_)
             | Self::ClientRead(_)
@@ -114,6 +124,7 @@ impl Cause {
             | Self::ClientCertificate(..)
             | Self::CertificateStatus(_)
             | Self::NoClientCertificate
+            | Self::PreludeTimeout(_)
             | Self::RelayTimeout
             | Self::ShutdownTimeout
             | Self::ReturnTimeout => Some(Level::Info),
@@ -126,9 +137,11 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told(_) | Self::Passed(..) => Ok(()),
+            Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes => Ok(()),
             Self::Forbidden => f.write_str("access forbidden by rule"),
             Self::Limited(zone, _) => write!(f, "limiting connections by zone \"{zone}\""),
+            Self::ManySessions(most, _) => write!(f, "limiting connections of a client to {most}"),
+            Self::PreludeTimeout(_) => f.write_str("prelude timed out (110: Connection timed out)"),
             Self::HeaderTimeout => f.write_str("client timed out (110: Connection timed out)"),
             Self::HeaderRead(error) | Self::ClientRead(error) => write!(f, "recv() failed{}", errno(error)),
             Self::BrokenHeader(text) => write!(f, "broken header: \"{text}\""),
@@ -173,6 +186,10 @@ mod tests {
             (Cause::Told(200), 200, None, ""),
             (Cause::Forbidden, 403, Some(Level::Error), "access forbidden by rule"),
             (Cause::Limited("z".into(), Level::Notice), 503, Some(Level::Notice), "limiting connections by zone \"z\""),
+            (Cause::ManySessions(5, Level::Error), 503, Some(Level::Error), "limiting connections of a client to 5"),
+            (Cause::ManyHandshakes, 503, None, ""),
+            (Cause::PreludeTimeout(false), 400, Some(Level::Info), "prelude timed out (110: Connection timed out)"),
+            (Cause::PreludeTimeout(true), 502, Some(Level::Info), "prelude timed out (110: Connection timed out)"),
             (Cause::HeaderTimeout, 200, Some(Level::Info), "client timed out (110: Connection timed out)"),
             (Cause::BrokenHeader("x".into()), 400, Some(Level::Error), "broken header: \"x\""),
             (Cause::PrereadFull, 400, Some(Level::Error), "preread buffer full"),

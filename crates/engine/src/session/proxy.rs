@@ -11,7 +11,7 @@ use reactor::Socket;
 use syntax::Level;
 
 use super::fail::Cause;
-use super::{Action, Phase, Session, upstream_tls};
+use super::{Action, Phase, Session, overload, upstream_tls};
 use crate::log::errno;
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 use crate::upstream::{Attempt, Group, Picked, Picker};
@@ -21,7 +21,7 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     s.doing(Action::None);
     s.start_proxying();
     // Over soon, so it lives on the heap meanwhile.
-    let (group, mut upstream, picked) = Box::pin(reach(s, pass)).await?;
+    let (group, mut upstream, picked) = overload::within(s, reach(s, pass)).await?;
     s.doing(Action::Proxying);
     let stop = carry(s, client, &mut upstream).await;
     let done = stopped(s, &stop);

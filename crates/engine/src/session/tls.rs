@@ -9,7 +9,7 @@ use config::family::ssl::{Certificate, Ocsp, VerifyClient};
 use tls::{Choice, HandshakeError, Identity, Status, Stream};
 
 use super::fail::Cause;
-use super::{Action, Phase, Session, identity};
+use super::{Action, Phase, Session, identity, overload};
 use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
@@ -17,6 +17,7 @@ use crate::tls::Transport;
 /// Shakes hands with a client of an address that asks for TLS.
 pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     s.doing(Action::Handshaking);
+    let _under_way = overload::Handshake::begin(s)?;
     let Some(context) = s.server().tls.server.clone() else { return Err(Cause::Told(500)) };
     let timeout = s.server().conf.ssl_handshake_timeout;
     let transport = Transport::new(Rc::clone(&s.socket));

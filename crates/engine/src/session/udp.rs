@@ -18,7 +18,7 @@ use reactor::{Socket, TaskId, Timer};
 use syntax::Level;
 
 use super::fail::Cause;
-use super::{Accepted, Action, Phase, Session, access, content, limit_conn, proxy, set};
+use super::{Accepted, Action, Phase, Session, access, content, limit_conn, overload, proxy, set};
 use crate::generation::{Connection, Generation};
 use crate::log::errno;
 use crate::upstream::Picked;
@@ -105,6 +105,7 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
         client: crate::net::address(from),
         local: to.map(|ip| Address::Inet((ip, port).into())),
         number: crate::net::next_number(),
+        at: reactor::now(),
         passes: 0,
     };
     reactor::spawn(serve(accepted, Rc::clone(flows), flow, (slot, bytes.len())));
@@ -144,6 +145,7 @@ async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, (slot, first): 
 async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
     set::assign(s);
     limit_conn::count(s)?;
+    overload::count_client(s)?;
     access::check(s)?;
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),

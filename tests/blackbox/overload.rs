@@ -1,0 +1,269 @@
+//! Limits on what comes before the relay, and what happens when something runs out.
+
+use std::time::{Duration, Instant};
+
+use testkit::{End, FullListener, Gateway, Hello, Peer, TcpBackend};
+
+use super::ssl::{CERT, answer};
+use crate::{gateway, is_nginx};
+
+const LOG: &str = "log_format f '$status'; access_log %dir/access.log f;\n";
+
+/// Sends a byte every now and then until the gateway ends the session, and says how long that took.
+fn trickle(client: &mut Peer, bytes: &[u8]) -> Duration {
+    let begin = Instant::now();
+    for byte in bytes.iter().cycle() {
+        if client.try_send([*byte]).is_err() || !client.is_quiet_for(Duration::from_millis(20)) {
+            break;
+        }
+        assert!(begin.elapsed() < testkit::LIMIT, "the session goes on and on");
+    }
+    begin.elapsed()
+}
+
+#[test]
+fn a_slow_hello_is_cut_off_however_often_a_byte_comes() {
+    if is_nginx() {
+        return;
+    }
+    let conf = format!("{LOG}{CERT}prelude_timeout 400ms;\nserver {{ listen 127.0.0.1:%in ssl; return x; }}");
+    let gw = gateway(&conf).start();
+    let hello = Hello::named("a.test").extension(21, vec![0; 8000]).bytes();
+    let took = trickle(&mut gw.connect("in"), &hello);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let line = gw.wait_error("prelude timed out");
+    assert_eq!(line.level, "info");
+    let expected = format!(
+        "prelude timed out (110: Connection timed out) while SSL handshaking, client: 127.0.0.1, server: {}",
+        gw.addr("in")
+    );
+    assert_eq!(line.text, expected);
+    assert_eq!(gw.access(1), ["400"]);
+}
+
+#[test]
+fn one_deadline_for_every_step_before_the_relay() {
+    if is_nginx() {
+        return;
+    }
+    let conf = format!(
+        "{LOG}prelude_timeout 600ms; preread_timeout 30s; proxy_connect_timeout 30s;\n\
+         server {{ listen 127.0.0.1:%pp proxy_protocol; return x; }}\n\
+         server {{ listen 127.0.0.1:%pre; ssl_preread on; return x; }}\n\
+         server {{ listen 127.0.0.1:%full; proxy_pass %up; }}"
+    );
+    let full = FullListener::new();
+    let gw = gateway(&conf).with("up", full.addr()).start();
+    let silent = |port: &str| {
+        let begin = Instant::now();
+        gw.connect(port).wait_for_end();
+        begin.elapsed()
+    };
+    let took = ["pp", "pre", "full"].map(silent);
+    for took in took {
+        assert!((Duration::from_millis(500)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    }
+    let steps = ["reading PROXY protocol", "prereading client data", "connecting to upstream"];
+    for (line, step) in gw.wait_errors("prelude timed out", 3).iter().zip(steps) {
+        assert!(line.text.contains(&format!(" while {step}, ")), "{}", line.text);
+    }
+    assert_eq!(gw.access(3), ["400", "400", "502"]);
+}
+
+#[test]
+fn a_session_that_relays_is_not_hurried() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::echo();
+    let conf = "prelude_timeout 300ms;\nserver { listen 127.0.0.1:%in; ssl_preread on; proxy_pass %up; }";
+    let gw = gateway(conf).with("up", up.addr()).start();
+    let mut client = gw.connect("in");
+    client.send("plain text");
+    client.recv(10);
+    assert!(client.is_quiet_for(Duration::from_millis(600)));
+    client.send("x");
+    assert_eq!(client.recv(1), b"x");
+}
+
+#[test]
+fn handshakes_over_the_limit_are_refused_with_one_line_a_second() {
+    if is_nginx() {
+        return;
+    }
+    let conf = format!("{LOG}{CERT}ssl_handshakes_limit 3;\nserver {{ listen 127.0.0.1:%in ssl; return '<<<x>>>'; }}");
+    let gw = gateway(&conf).start();
+    let begin = Instant::now();
+    let held: Vec<Peer> = (0..3).map(|_| gw.connect("in")).collect();
+    gw.wait_errors("connected to", 3);
+    for _ in 0..20 {
+        assert_eq!(gw.ask("in", ""), "");
+    }
+    assert_eq!(gw.access(20), vec!["503"; 20]);
+    let line = gw.wait_error("handshakes under way are the limit");
+    assert_eq!(line.level, "warn");
+    assert!(line.text.starts_with("3 handshakes under way are the limit, 1 refused while SSL handshaking, client: "));
+    let told = gw.errors().iter().filter(|line| line.text.contains("are the limit")).count() as u64;
+    assert!(told <= 1 + begin.elapsed().as_secs() + 1, "{told} lines in {:?}", begin.elapsed());
+    drop(held);
+    testkit::poll("room for a handshake", || answer(&gw.tls("in").run()).map(|text| assert_eq!(text, "x")));
+}
+
+/// A session that is known to be established.
+fn held(gw: &Gateway, host: &str, port: &str) -> Peer {
+    let mut client = Peer::connect_from(host, &gw.addr(port));
+    client.send("x");
+    client.recv(1);
+    client
+}
+
+#[test]
+fn sessions_of_one_address_are_limited_over_servers_and_workers() {
+    if is_nginx() {
+        return;
+    }
+    let conf = format!(
+        "{LOG}client_connections 3; limit_conn_log_level notice;\n\
+         server {{ listen 127.0.0.1:%a; proxy_pass %up; }}\n\
+         server {{ listen 127.0.0.1:%b; proxy_pass %up; }}\n\
+         server {{ listen 127.0.0.1:%free; client_connections 0; proxy_pass %up; }}"
+    );
+    let up = TcpBackend::echo();
+    let mut gw = gateway(&conf).with("up", up.addr()).workers(2).start();
+    let mut kept = vec![held(&gw, "127.0.0.1", "a"), held(&gw, "127.0.0.1", "b"), held(&gw, "127.0.0.1", "b")];
+    assert_eq!(gw.ask("a", ""), "");
+    let line = gw.wait_error("limiting connections of a client");
+    let expected = format!(
+        "limiting connections of a client to 3 while initializing session, client: 127.0.0.1, server: {}",
+        gw.addr("a")
+    );
+    assert_eq!((line.level.as_str(), line.text), ("notice", expected));
+    assert_eq!(gw.access(1), ["503"]);
+    kept.push(held(&gw, "127.0.0.2", "a"));
+    kept.push(held(&gw, "127.0.0.1", "free"));
+    // Sessions of an older configuration count.
+    gw.reload(&format!("{conf}\nserver {{ listen 127.0.0.1:%new; return x; }}"));
+    assert_eq!(gw.ask("a", ""), "");
+    kept.clear();
+    testkit::poll("room for a session", || {
+        let mut client = gw.connect("a");
+        client.try_send("x").ok()?;
+        (client.recv_some().ok()? == b"x").then_some(())
+    });
+}
+
+#[test]
+fn behind_a_trusted_proxy_the_address_it_tells_counts() {
+    if is_nginx() {
+        return;
+    }
+    let conf = "client_connections 1; set_real_ip_from 127.0.0.1;\n\
+                server { listen 127.0.0.1:%in proxy_protocol; proxy_pass %up; }";
+    let up = TcpBackend::echo();
+    let gw = gateway(conf).with("up", up.addr()).start();
+    let told = |ip: &str| {
+        let mut client = gw.connect("in");
+        client.send(format!("PROXY TCP4 {ip} 192.0.2.9 1 2\r\nx"));
+        client
+    };
+    let mut kept: Vec<Peer> = ["192.0.2.1", "192.0.2.2"].into_iter().map(told).collect();
+    for client in &mut kept {
+        assert_eq!(client.recv(1), b"x");
+    }
+    assert_eq!(told("192.0.2.2").recv_all(), "");
+    gw.wait_error("limiting connections of a client to 1");
+}
+
+#[test]
+fn worker_connections_run_out_and_come_back() {
+    let up = TcpBackend::echo();
+    let gw = gateway("server { listen 127.0.0.1:%in; proxy_pass %up; }").with("up", up.addr()).connections(12).start();
+    let begin = Instant::now();
+    let mut kept: Vec<Peer> = (0..12).map(|_| gw.connect("in")).collect();
+    gw.wait_error("12 worker_connections are not enough");
+    if !is_nginx() {
+        for _ in 0..50 {
+            kept.push(gw.connect("in"));
+        }
+        for client in kept.iter_mut().skip(12) {
+            client.wait_for_end();
+        }
+        let told = gw.errors().iter().filter(|line| line.text.contains("are not enough")).count() as u64;
+        assert!(told <= 2 + begin.elapsed().as_secs(), "{told} lines in {:?}", begin.elapsed());
+    }
+    drop(kept);
+    testkit::poll("a session again", || {
+        let mut client = gw.connect("in");
+        client.try_send("x").ok()?;
+        (client.recv_some().ok()? == b"x").then_some(())
+    });
+}
+
+/// Ticks of processor time that the process has used.
+fn ticks(gw: &Gateway) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", gw.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn without_descriptors_accepting_pauses_without_a_busy_loop_and_goes_on_after() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::echo();
+    let gw = gateway("server { listen 127.0.0.1:%in; proxy_pass %up; }\nserver { listen 127.0.0.1:%other; return x; }")
+        .with("up", up.addr())
+        .main("worker_rlimit_nofile 40;")
+        .start();
+    let begin = Instant::now();
+    let kept: Vec<Peer> = (0..60).map(|_| gw.connect("in")).collect();
+    let line = gw.wait_error("accept4() failed");
+    assert_eq!((line.level.as_str(), line.text.as_str()), ("crit", "accept4() failed (24: Too many open files)"));
+    let before = ticks(&gw);
+    testkit::hold("accepting pauses", Duration::from_millis(2500), || true);
+    let used = ticks(&gw) - before;
+    assert!(used < 50, "{used} ticks of processor time while there was nothing to do");
+    let told = gw.errors().iter().filter(|line| line.text.starts_with("accept4() failed")).count() as u64;
+    assert!(told >= 2 && told <= 2 + begin.elapsed().as_secs(), "{told} lines in {:?}", begin.elapsed());
+    drop(kept);
+    testkit::poll("a session again", || {
+        let mut client = gw.connect("in");
+        client.try_send("x").ok()?;
+        (client.recv_some().ok()? == b"x").then_some(())
+    });
+    assert_eq!(gw.ask("other", ""), "x");
+}
+
+#[test]
+fn an_honest_client_gets_through_a_flood_of_half_open_hellos() {
+    if is_nginx() {
+        return;
+    }
+    let conf = format!(
+        "{LOG}{CERT}ssl_handshake_timeout 60s; client_connections 600;\n\
+         server {{ listen 127.0.0.1:%in ssl; return '<<<served>>>'; }}"
+    );
+    let gw = gateway(&conf).connections(2000).start();
+    let hello = Hello::named("a.example.com").bytes();
+    let half = hello.split_at(hello.len() / 2).0;
+    let open: Vec<Peer> = (0..500)
+        .map(|_| {
+            let mut client = Peer::connect_from("127.0.0.2", &gw.addr("in"));
+            client.send(half);
+            client
+        })
+        .collect();
+    for n in 0..50 {
+        let mut failing = Peer::connect_from("127.0.0.3", &gw.addr("in"));
+        let _ = failing.try_send("GET / HTTP/1.0\r\n\r\n");
+        if n % 10 == 0 {
+            let begin = Instant::now();
+            assert_eq!(answer(&gw.tls("in").run()), Some("served"));
+            assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        }
+        assert!(matches!(failing.recv_end().1, End::Fin | End::Reset));
+    }
+    drop(open);
+    assert_eq!(answer(&gw.tls("in").run()), Some("served"));
+}
