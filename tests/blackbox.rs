@@ -9,6 +9,7 @@ mod blackbox {
     mod command_line;
     mod content;
     mod geo;
+    mod guard;
     mod limit_conn;
     mod listen;
     mod load;

@@ -115,6 +115,7 @@ pub const FAMILIES: &[Family] = families! {
     core: "Streams and servers",
     listen: "Where servers listen and how they are named",
     proxy: "Relaying to an upstream",
+    guard: "Where clients may not lead a relay",
     proxy_ssl: "TLS towards the upstream",
     upstream: "Groups of servers",
     ssl: "TLS towards clients",

@@ -5,6 +5,7 @@ pub mod access;
 pub mod core;
 pub mod events;
 pub mod geo;
+pub mod guard;
 pub mod limit_conn;
 pub mod listen;
 pub mod log;
@@ -34,5 +35,6 @@ pub struct Settings {
     pub(crate) limit_conn: limit_conn::Settings,
     pub(crate) access: access::Settings,
     pub(crate) overload: overload::Settings,
+    pub(crate) guard: guard::Settings,
     pub(crate) ssl_preread: ssl_preread::Settings,
 }

@@ -21,7 +21,7 @@ pub use load::{Loaded, Options, load};
 pub use world::World;
 
 use family::{
-    access, core, events, limit_conn, listen, log, main_context, overload, proxy, proxy_ssl, set, ssl, upstream,
+    access, core, events, guard, limit_conn, listen, log, main_context, overload, proxy, proxy_ssl, set, ssl, upstream,
 };
 use policy::variables::Variables;
 
@@ -51,6 +51,8 @@ pub struct Stream {
     pub limit_zones: Vec<limit_conn::Zone>,
     /// `ssl_handshakes_limit`: most handshakes with clients under way in a worker.
     pub handshakes_limit: Option<usize>,
+    /// Each unguarded `proxy_pass` that leads wherever a client asks for.
+    pub open_relays: Vec<syntax::Place>,
     /// Files that logs name, in force anywhere or not: all are opened, so that a mistake is found.
     pub log_files: Vec<PathBuf>,
     /// Where the block ends: what errors about the whole of it name.
@@ -69,6 +71,7 @@ impl Stream {
             upstreams: Vec::new(),
             limit_zones: Vec::new(),
             handshakes_limit: None,
+            open_relays: Vec::new(),
             log_files: Vec::new(),
             end: syntax::Place::CommandLine,
             resolvers: Vec::new(),
@@ -112,6 +115,8 @@ pub struct Server {
     pub content: Content,
     /// `proxy_*`.
     pub proxy: proxy::Proxy,
+    /// `proxy_guard` with its exceptions; `None` unless it is on.
+    pub guard: Option<Arc<guard::Guard>>,
     /// `proxy_ssl*`; `None` unless `proxy_ssl on`.
     pub proxy_ssl: Option<proxy_ssl::ProxySsl>,
 }

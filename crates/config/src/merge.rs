@@ -10,8 +10,8 @@ use policy::template::Template;
 use syntax::{Diagnostic, Place};
 
 use crate::family::{
-    access, core, events, limit_conn, listen, log, main_context, overload, pass, proxy, proxy_ssl, realip, set, ssl,
-    ssl_preread, upstream,
+    access, core, events, guard, limit_conn, listen, log, main_context, overload, pass, proxy, proxy_ssl, realip, set,
+    ssl, ssl_preread, upstream,
 };
 use crate::load::Loader;
 use crate::{Config, Content, Server, Settings, Stream};
@@ -31,6 +31,8 @@ pub(crate) struct ContentDraft {
     pub(crate) proxy: Option<proxy::Pass>,
     pub(crate) text: Option<Template>,
     pub(crate) pass: Option<pass::Pass>,
+    /// Where the `proxy_pass` is written that is made from the name a client asks for.
+    client_chosen: Option<Place>,
     last: Last,
 }
 
@@ -44,9 +46,10 @@ enum Last {
 }
 
 impl ContentDraft {
-    /// `proxy_pass`.
-    pub(crate) fn set_proxy(&mut self, to: proxy::Pass) {
+    /// `proxy_pass`; the place is told where clients choose.
+    pub(crate) fn set_proxy(&mut self, to: proxy::Pass, client_chosen: Option<Place>) {
         self.proxy = Some(to);
+        self.client_chosen = client_chosen;
         self.last = Last::Proxy;
     }
 
@@ -88,10 +91,15 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
 
     let mut listen = Vec::with_capacity(drafts.len());
     let mut servers = Vec::with_capacity(drafts.len());
+    let mut open_relays = Vec::new();
     let mut log_files: Vec<_> = log::files(&outer.log).collect();
     for ((draft, proxy_ssl), ssl) in drafts.into_iter().zip(proxy_ssl).zip(ssl) {
         let own = &draft.settings;
         log_files.extend(log::files(&own.log));
+        let guard = guard::merge(&own.guard, &outer.guard);
+        if guard.is_none() && matches!(draft.content.last, Last::Proxy) {
+            open_relays.extend(draft.content.client_chosen.clone());
+        }
         servers.push(Server {
             name: draft.listen.name(),
             core: core::merge(&own.core, &outer.core),
@@ -107,6 +115,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
             ssl_preread: ssl_preread::merge(&own.ssl_preread, &outer.ssl_preread),
             content: draft.content.finish(),
             proxy: proxy::merge(&own.proxy, &outer.proxy),
+            guard,
             proxy_ssl,
         });
         listen.push(draft.listen);
@@ -124,6 +133,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
         upstreams,
         limit_zones: Vec::new(),
         handshakes_limit: overload::handshakes(&draft.settings.overload),
+        open_relays,
         log_files,
         end,
         resolvers: std::mem::take(&mut draft.resolvers),

@@ -62,6 +62,8 @@ pub struct Plan {
     pub keeps_hello_lists: bool,
     servers: Vec<Server>,
     limit_zones: Vec<LimitZone>,
+    /// Each unguarded `proxy_pass` that leads wherever a client asks for.
+    pub open_relays: Vec<syntax::Place>,
     /// `ssl_handshakes_limit`.
     pub handshakes_limit: Option<usize>,
     /// Sessions by client address, for `client_connections`.
@@ -175,6 +177,7 @@ impl Draft {
             keeps_hello_lists,
             servers,
             limit_zones,
+            open_relays: stream.open_relays,
             handshakes_limit: stream.handshakes_limit,
             clients: Arc::clone(&kept.clients),
         }))

@@ -6,6 +6,7 @@ mod action;
 mod attempts;
 mod content;
 pub mod fail;
+mod guard;
 mod identity;
 mod limit_conn;
 mod lines;

@@ -81,6 +81,11 @@ impl Instance {
             report.line(Level::Emerg, &error.0);
             Refused
         })?;
+        // A test says what nginx says.
+        for place in plan.open_relays.iter().filter(|_| !test) {
+            let text = format!("clients choose where \"proxy_pass\" leads, see \"proxy_guard\" in {place}");
+            plan.error_log.write(Level::Warn, None, text.as_bytes());
+        }
         Ok(plan)
     }
 

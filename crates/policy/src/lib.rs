@@ -9,6 +9,7 @@ pub mod builtin;
 pub mod cache;
 pub mod flow;
 pub mod geo;
+pub mod guard;
 mod hash;
 pub mod kept;
 pub mod limit_conn;

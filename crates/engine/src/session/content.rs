@@ -9,7 +9,7 @@ use policy::address::{self, Address, Host};
 use syntax::Level;
 
 use super::fail::Cause;
-use super::{Phase, Session, pass, proxy, return_text};
+use super::{Phase, Session, guard, pass, proxy, return_text};
 use crate::relay::End;
 use crate::upstream::Group;
 
@@ -42,10 +42,14 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
     }
     let no_port = || Cause::BadTarget(format!("no port in upstream \"{text}\""));
     match target.host {
-        Host::Unix(path) => Ok(Group::of_addresses(&text, vec![Address::Unix(path)])),
+        Host::Unix(path) => {
+            let addresses = guard::passed(s, &text, vec![Address::Unix(path)])?;
+            Ok(Group::of_addresses(&text, addresses))
+        }
         Host::Ip(ip) => {
             let port = target.port.ok_or_else(no_port)?;
-            Ok(Group::of_addresses(&text, vec![Address::Inet((ip, port).into())]))
+            let addresses = guard::passed(s, &text, vec![Address::Inet((ip, port).into())])?;
+            Ok(Group::of_addresses(&text, addresses))
         }
         Host::Name(name) => {
             let port = target.port.ok_or_else(no_port)?;
@@ -58,7 +62,7 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
             let found = resolver.addresses(&name, core.resolver_timeout).await;
             let ips = found.map_err(|error| Cause::NotResolved(name.clone(), error.code(), error.text()))?;
             let addresses = ips.into_iter().map(|ip| Address::Inet((ip, port).into())).collect();
-            Ok(Group::of_addresses(&name, addresses))
+            Ok(Group::of_addresses(&name, guard::passed(s, &text, addresses)?))
         }
     }
 }

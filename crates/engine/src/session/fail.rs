@@ -59,6 +59,8 @@ pub enum Cause {
     NotResolved(String, u16, &'static str),
     /// A `proxy_pass` or `pass` value that is no address: the whole message.
     BadTarget(String),
+    /// `proxy_guard`: the value, and what kept it from being used.
+    Guarded(String, String),
     /// A socket could not be made or prepared; the call and its error.
     Socket(String, io::Error),
     /// `pass` in a circle.
@@ -103,7 +105,7 @@ impl Cause {
             | Self::HeaderVersion(_)
             | Self::PrereadFull
             | Self::PreludeTimeout(false) => 400,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::Guarded(..) => 403,
             Self::Limited(..) | Self::ManySessions(..) | Self::ManyHandshakes => 503,
             Self::NoLiveUpstreams | Self::UpstreamTimeout | Self::PreludeTimeout(true) => 502,
             _ => 500,
@@ -156,6 +158,7 @@ impl fmt::Display for Cause {
             }
             Self::CertificateStatus(reason) => write!(f, "client SSL certificate verify error: {reason}"),
             Self::NoClientCertificate => f.write_str("client sent no required SSL certificate"),
+            Self::Guarded(value, why) => write!(f, "\"{value}\" is refused by proxy_guard: {why}"),
             Self::NoLiveUpstreams => f.write_str("no live upstreams"),
             Self::NoResolver(name) => write!(f, "no resolver defined to resolve {name}"),
             Self::NotResolved(name, code, reason) => write!(f, "{name} could not be resolved ({code}: {reason})"),
@@ -201,6 +204,12 @@ mod tests {
                 500,
                 Some(Level::Info),
                 "client SSL certificate verify error: (18:self-signed certificate)",
+            ),
+            (
+                Cause::Guarded("a:1".into(), "127.0.0.1 is loopback".into()),
+                403,
+                Some(Level::Error),
+                "\"a:1\" is refused by proxy_guard: 127.0.0.1 is loopback",
             ),
             (Cause::NoLiveUpstreams, 502, Some(Level::Error), "no live upstreams"),
             (

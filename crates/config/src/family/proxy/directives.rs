@@ -6,6 +6,7 @@ use syntax::scalar;
 use super::words::{has_variables, invalid_parameter};
 use super::{Bind, BindWords, HeaderVersion, Pass, Rate};
 use crate::directive::{Args, Contexts, Directive};
+use crate::family::guard;
 use crate::load::{Line, Loader, Refusal};
 use crate::value::{self, duplicate, flag, msec, number, once, size};
 
@@ -162,6 +163,7 @@ fn pass(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
     if loader.server().content.proxy.is_some() {
         return Err(duplicate());
     }
+    let client_chosen = guard::is_client_chosen(line.arg(0)).then(|| line.place.clone());
     let pass = if has_variables(line.arg(0)) {
         Pass::Evaluated(value::template(loader, line.arg(0))?)
     } else {
@@ -169,7 +171,7 @@ fn pass(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
             .map_err(|phrase| Refusal::Word(0, format!("{phrase} in upstream \"{}\"", line.text(0)), None))?;
         Pass::Group(loader.stream().upstreams.mention(&target, line)?)
     };
-    loader.server().content.set_proxy(pass);
+    loader.server().content.set_proxy(pass, client_chosen);
     Ok(())
 }
 
