@@ -14,10 +14,10 @@ fuzz_target!(|data: &[u8]| {
     // Asked for what it says was asked, it may be the answer; with another id it never is.
     let question = response.question();
     for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
-        let Some(asked) = Asked::new(&question, kind, response.id()) else {
+        let Some(asked) = Asked::new(&question, kind, response.id(), u64::MAX) else {
             continue;
         };
-        let Some(other) = Asked::new(&question, kind, !response.id()) else {
+        let Some(other) = Asked::new(&question, kind, !response.id(), 0) else {
             continue;
         };
         assert!(!other.is_answered_by(&response), "a wrong id");

@@ -11,12 +11,18 @@ use crate::LIMIT;
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The name as it was on the wire, dots between labels.
+    /// The name in lower case, dots between labels.
     pub name: String,
+    /// The same as it was on the wire.
+    pub written: String,
     /// `A`, `AAAA`, `SRV` or the type's number.
     pub kind: String,
     /// Whether it came over TCP.
     pub tcp: bool,
+    /// The id of the query.
+    pub id: u16,
+    /// The port that it came from.
+    pub port: u16,
 }
 
 /// One record's data.
@@ -41,6 +47,10 @@ pub enum Reply {
     Truncated,
     /// No answer at all.
     Nothing,
+    /// This, with a question in lower case, as some servers answer.
+    Lowered(Box<Reply>),
+    /// Answers that somebody forges, with this address, and then the true one. Over UDP only.
+    Forged(IpAddr, Box<Reply>),
 }
 
 impl Reply {
@@ -74,10 +84,10 @@ impl Dns {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let reply = {
             let asked = Arc::clone(&asked);
-            Arc::new(move |packet: &[u8], over_tcp: bool| {
-                let question = parse(packet, over_tcp)?;
+            Arc::new(move |packet: &[u8], from: SocketAddr, over_tcp: bool| {
+                let question = parse(packet, from, over_tcp)?;
                 asked.lock().unwrap().push(question.clone());
-                encode(packet, &answer(&question))
+                Some((answer(&question), question))
             })
         };
         let over_udp = std::thread::spawn({
@@ -88,7 +98,13 @@ impl Dns {
                     if stop.load(Ordering::SeqCst) {
                         break;
                     }
-                    if let Some(packet) = reply(&buffer[..count], false) {
+                    let query = &buffer[..count];
+                    let Some((mut answer, question)) = reply(query, from, false) else { continue };
+                    if let Reply::Forged(forged, truth) = answer {
+                        forge(&udp, from, query, &question, forged);
+                        answer = *truth;
+                    }
+                    if let Some(packet) = encode(query, &answer) {
                         let _ = udp.send_to(&packet, from);
                     }
                 }
@@ -101,7 +117,7 @@ impl Dns {
                     if stop.load(Ordering::SeqCst) {
                         break;
                     }
-                    let _ = serve_tcp(&mut stream, &*reply);
+                    let _ = serve_tcp(&mut stream, |packet, from| encode(packet, &reply(packet, from, true)?.0));
                 }
             }
         });
@@ -160,20 +176,37 @@ fn bind_both() -> (UdpSocket, TcpListener) {
     panic!("no port free for both UDP and TCP");
 }
 
-fn serve_tcp(stream: &mut TcpStream, reply: impl Fn(&[u8], bool) -> Option<Vec<u8>>) -> std::io::Result<()> {
+fn serve_tcp(stream: &mut TcpStream, reply: impl Fn(&[u8], SocketAddr) -> Option<Vec<u8>>) -> std::io::Result<()> {
+    let from = stream.peer_addr()?;
     stream.set_read_timeout(Some(LIMIT))?;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
     let mut packet = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut packet)?;
-    if let Some(answer) = reply(&packet, true) {
+    if let Some(answer) = reply(&packet, from) {
         stream.write_all(&(answer.len() as u16).to_be_bytes())?;
         stream.write_all(&answer)?;
     }
     Ok(())
 }
 
-fn parse(packet: &[u8], tcp: bool) -> Option<Question> {
+/// Answers with `forged` that are each wrong in one thing: the id, the name, the case of letters, the port.
+fn forge(udp: &UdpSocket, to: SocketAddr, query: &[u8], question: &Question, forged: IpAddr) {
+    let lie = Reply::Records(vec![(question.name.clone(), 3600, Data::Addr(forged))]);
+    let Some(right) = encode(query, &lie) else { return };
+    let mut wrong_id = right.clone();
+    wrong_id[1] ^= 1;
+    let mut wrong_name = right.clone();
+    wrong_name[13] = if wrong_name[13] == b'x' { b'y' } else { b'x' };
+    let garbage = b"not a message at all".to_vec();
+    for packet in [wrong_id, wrong_name, garbage, vec![0; 3]] {
+        let _ = udp.send_to(&packet, to);
+    }
+    let other_port = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
+    let _ = other_port.send_to(&right, to);
+}
+
+fn parse(packet: &[u8], from: SocketAddr, tcp: bool) -> Option<Question> {
     let mut labels = Vec::new();
     let mut at = 12;
     loop {
@@ -191,12 +224,16 @@ fn parse(packet: &[u8], tcp: bool) -> Option<Question> {
         33 => "SRV".to_owned(),
         other => other.to_string(),
     };
-    Some(Question { name: labels.join("."), kind, tcp })
+    let written = labels.join(".");
+    let id = u16::from_be_bytes([packet[0], packet[1]]);
+    Some(Question { name: written.to_lowercase(), written, kind, tcp, id, port: from.port() })
 }
 
 fn encode(query: &[u8], reply: &Reply) -> Option<Vec<u8>> {
     let (flags, code, records): (u8, u8, &[_]) = match reply {
         Reply::Nothing => return None,
+        Reply::Lowered(reply) => return encode(&[&query[..12], &query[12..].to_ascii_lowercase()].concat(), reply),
+        Reply::Forged(_, truth) => return encode(query, truth),
         Reply::Code(code) => (0x81, *code, &[]),
         Reply::Truncated => (0x83, 0, &[]),
         Reply::Records(records) => (0x81, 0, records),

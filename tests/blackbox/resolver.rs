@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Data, Dns, Gateway, Port, Question, Reply, TcpBackend};
+use testkit::{Data, Dns, Gateway, Port, Reply, TcpBackend};
 
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const LOG: &str = "log_format f '$status $upstream_addr'; access_log %dir/access.log f;\n";
 
@@ -33,7 +33,7 @@ fn a_name_is_looked_up() {
 }
 
 #[test]
-fn the_name_goes_out_in_lower_case_without_its_last_dot() {
+fn names_are_the_same_in_any_case_and_with_a_last_dot() {
     let up = TcpBackend::banner("found");
     let dns = Dns::host("up.test", &["127.0.0.1"]);
     let gw = passing("UP.Test.", &port_of(&up), &dns, "");
@@ -159,7 +159,8 @@ fn errors_are_asked_again() {
     let gw = passing("x.test", "80", &dns, "");
     gw.ask("in", "");
     gw.ask("in", "");
-    assert_eq!(dns.count("x.test", "A"), 2);
+    // Lockgate asks in mixed case first, and does not take the word of a server that may know one case only.
+    assert!(dns.count("x.test", "A") >= 2);
 }
 
 #[test]
@@ -180,8 +181,7 @@ fn a_truncated_answer_is_asked_again_over_tcp() {
         Dns::start(|question| if question.tcp { Reply::addrs(question, 60, &["127.0.0.1"]) } else { Reply::Truncated });
     let gw = passing("up.test", &port_of(&up), &dns, "ipv6=off");
     assert_eq!(gw.ask("in", ""), "found");
-    let over_tcp = Question { name: "up.test".into(), kind: "A".into(), tcp: true };
-    assert!(dns.asked().contains(&over_tcp), "{:?}", dns.asked());
+    assert!(dns.asked().iter().any(|question| question.tcp && question.kind == "A"), "{:?}", dns.asked());
 }
 
 #[test]
@@ -371,4 +371,214 @@ fn a_service_without_any_target_is_not_found() {
         "service http of up.test could not be resolved (3: Host not found)",
     ];
     assert_eq!(texts, expected);
+}
+
+/// A gateway to `up` by names of two servers, with more parameters of `resolver`.
+fn with_servers(servers: &str, up: &TcpBackend, more: &str) -> Gateway {
+    let conf = format!(
+        "{LOG}resolver {servers} ipv6=off {more};\nmap $remote_port $name {{ default up.test; }}\n\
+         server {{ listen 127.0.0.1:%in; proxy_pass $name:%port; }}"
+    );
+    gateway(&conf).with("port", port_of(up)).start()
+}
+
+#[test]
+fn each_query_has_a_port_and_an_id_of_its_own() {
+    let up = TcpBackend::banner("found");
+    let dns = Dns::start(|question| Reply::addrs(question, 0, &["127.0.0.1"]));
+    let conf = "resolver %dns ipv6=off;\nmap $server_port $port { default %port; }\n\
+                server { listen 127.0.0.1:%in; ssl_preread on; proxy_pass $ssl_preread_server_name:$port; }";
+    let gw = gateway(conf).with("dns", dns.addr()).with("port", port_of(&up)).start();
+    for n in 0..24 {
+        let mut client = gw.connect("in");
+        client.send(testkit::Hello::named(&format!("a-name-of-some-length-{n}.test")).bytes());
+        assert_eq!(client.recv_all(), "found");
+    }
+    let asked = dns.asked();
+    assert_eq!(asked.len(), 24);
+    let distinct =
+        |of: &dyn Fn(&testkit::Question) -> u16| asked.iter().map(of).collect::<std::collections::HashSet<u16>>().len();
+    assert!(distinct(&|question| question.id) >= 22, "{asked:?}");
+    if !is_nginx() {
+        assert!(distinct(&|question| question.port) >= 20, "{asked:?}");
+        let mixed = asked.iter().filter(|question| question.written != question.name).count();
+        assert!(mixed >= 22, "{asked:?}");
+    }
+    let steps: std::collections::HashSet<u16> = asked.windows(2).map(|two| two[1].id.wrapping_sub(two[0].id)).collect();
+    assert!(steps.len() >= 20, "ids can be foretold: {asked:?}");
+}
+
+#[test]
+fn forged_answers_are_passed_over_and_the_true_one_is_waited_for() {
+    let up = TcpBackend::banner("found");
+    let dns = Dns::start(|question| {
+        let truth = Reply::addrs(question, 60, &["127.0.0.1"]);
+        Reply::Forged("127.9.9.9".parse().unwrap(), Box::new(truth))
+    });
+    let gw = with_servers(&dns.addr(), &up, "");
+    assert_eq!(gw.ask("in", ""), "found");
+    assert_eq!(gw.access(1), [format!("200 {}", up.addr())]);
+    let line = gw.wait_error("wrong ident ");
+    assert_eq!(line.level, "error");
+    assert!(line.text.contains(" in DNS response for up.test, expect "), "{}", line.text);
+    assert_eq!(dns.count("up.test", "A"), 1, "no forged answer ends the wait");
+}
+
+#[test]
+fn a_server_that_does_not_keep_case_is_believed_over_tcp() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("found");
+    let dns = Dns::start(|question| {
+        let address = if question.tcp { "127.0.0.1" } else { "127.9.9.9" };
+        Reply::Lowered(Box::new(Reply::addrs(question, 60, &[address])))
+    });
+    let gw = with_servers(&dns.addr(), &up, "");
+    assert_eq!(gw.ask("in", ""), "found");
+    assert_eq!(gw.access(1), [format!("200 {}", up.addr())]);
+    assert!(dns.asked().iter().any(|question| question.tcp), "{:?}", dns.asked());
+}
+
+#[test]
+fn a_server_that_knows_lower_case_only_is_asked_again_in_it() {
+    let up = TcpBackend::banner("found");
+    let dns = Dns::start(|question| {
+        let known = question.written == question.name;
+        if known { Reply::addrs(question, 60, &["127.0.0.1"]) } else { Reply::Code(3) }
+    });
+    let gw = with_servers(&dns.addr(), &up, "");
+    assert_eq!(gw.ask("in", ""), "found");
+}
+
+#[test]
+fn aliases_in_a_circle_come_to_an_end() {
+    let up = TcpBackend::banner("found");
+    let dns = Dns::start(|question| {
+        let other = if question.name == "up.test" { "down.test" } else { "up.test" };
+        Reply::Records(vec![(question.name.clone(), 60, Data::Cname(other.into()))])
+    });
+    let gw = with_servers(&dns.addr(), &up, "");
+    assert_eq!(gw.ask("in", ""), "");
+    gw.wait_error("up.test could not be resolved (");
+    assert!(dns.asked().len() <= 60, "{} questions", dns.asked().len());
+}
+
+#[test]
+fn an_alias_of_itself_comes_to_an_end() {
+    let up = TcpBackend::banner("found");
+    let dns =
+        Dns::start(|question| Reply::Records(vec![(question.name.clone(), 60, Data::Cname(question.name.clone()))]));
+    let gw = with_servers(&dns.addr(), &up, "");
+    assert_eq!(gw.ask("in", ""), "");
+    gw.wait_error("up.test could not be resolved (");
+    assert!(dns.asked().len() <= 60, "{} questions", dns.asked().len());
+}
+
+#[test]
+fn an_answer_of_64_kilobytes_over_tcp() {
+    let up = TcpBackend::banner("found");
+    let dns =
+        Dns::start(
+            |question| {
+                if question.tcp { Reply::addrs(question, 60, &["127.0.0.1"; 2840]) } else { Reply::Truncated }
+            },
+        );
+    let gw = with_servers(&dns.addr(), &up, "");
+    assert_eq!(gw.ask("in", ""), "found");
+}
+
+#[test]
+fn a_silent_server_is_skipped_after_its_first_silence() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("found");
+    let silent = Dns::start(|_| Reply::Nothing);
+    let dns = Dns::start(|question| Reply::addrs(question, 0, &["127.0.0.1"]));
+    let conf = "resolver %silent %dns ipv6=off;\nmap $server_port $port { default %port; }\n\
+                server { listen 127.0.0.1:%in; ssl_preread on; proxy_pass $ssl_preread_server_name:$port; }";
+    let gw = gateway(conf).with("silent", silent.addr()).with("dns", dns.addr()).with("port", port_of(&up)).start();
+    let begin = Instant::now();
+    for n in 0..12 {
+        let mut client = gw.connect("in");
+        client.send(testkit::Hello::named(&format!("{n}.test")).bytes());
+        assert_eq!(client.recv_all(), "found");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(9), "{:?}", begin.elapsed());
+    assert!(silent.asked().len() <= 2, "{:?}", silent.asked());
+}
+
+#[test]
+fn old_answers_are_served_while_all_servers_fail() {
+    if is_nginx() {
+        return;
+    }
+    for broken in [Reply::Code(2), Reply::Nothing] {
+        let up = TcpBackend::banner("found");
+        let works = std::sync::Arc::new(AtomicUsize::new(1));
+        let dns = Dns::start({
+            let works = std::sync::Arc::clone(&works);
+            move |question| match works.load(Ordering::SeqCst) {
+                1 => Reply::addrs(question, 1, &["127.0.0.1"]),
+                2 => Reply::Code(3),
+                _ => broken.clone(),
+            }
+        });
+        let gw = with_servers(&dns.addr(), &up, "stale=1h");
+        assert_eq!(gw.ask("in", ""), "found");
+        works.store(0, Ordering::SeqCst);
+        gw_until(&gw, || gw.error_text().contains("using its old addresses"));
+        let line = gw.wait_error("using its old addresses");
+        assert_eq!(line.level, "warn");
+        assert!(line.text.starts_with("up.test could not be resolved ("), "{}", line.text);
+        let begin = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(gw.ask("in", ""), "found");
+        }
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        // That there is no such name any more is an answer.
+        works.store(2, Ordering::SeqCst);
+        testkit::poll("the name is gone", || (gw.ask("in", "").is_empty()).then_some(()));
+    }
+}
+
+/// Opens sessions, each of which has to work, until `done`.
+fn gw_until(gw: &Gateway, done: impl Fn() -> bool) {
+    testkit::poll("what sessions lead to", || {
+        assert_eq!(gw.ask("in", ""), "found");
+        done().then_some(())
+    });
+}
+
+#[test]
+fn old_answers_have_an_end() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("found");
+    let asked = AtomicUsize::new(0);
+    let dns = Dns::start(move |question| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::addrs(question, 1, &["127.0.0.1"]),
+        _ => Reply::Code(2),
+    });
+    let gw = with_servers(&dns.addr(), &up, "stale=1s");
+    assert_eq!(gw.ask("in", ""), "found");
+    testkit::poll("the old answer is not used any more", || gw.ask("in", "").is_empty().then_some(()));
+    gw.wait_error("up.test could not be resolved (2: Server failure), client: ");
+}
+
+#[test]
+fn a_ttl_of_zero_does_not_cost_a_query_for_each_session() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("found");
+    let dns = Dns::start(|question| Reply::addrs(question, 0, &["127.0.0.1"]));
+    let gw = with_servers(&dns.addr(), &up, "min_ttl=1m");
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(2300) {
+        assert_eq!(gw.ask("in", ""), "found");
+    }
+    assert_eq!(dns.count("up.test", "A"), 1);
 }

@@ -3,26 +3,32 @@
 //!
 //! It does not know what the addresses are for.
 
+mod cache;
 mod exchange;
+mod servers;
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use reactor::Event;
 use syntax::Level;
 
 use crate::log::ErrorLogs;
+use crate::throttle::Throttle;
+use cache::{Cache, Found, Name, State};
 use config::family::core::Resolver as Conf;
+use servers::Servers;
 use wire::dns::Kind;
 pub use wire::dns::Service;
 
-/// Seconds after its last use at which a stale entry is dropped.
-const UNUSED: u64 = 30;
 /// CNAMEs followed before giving up.
 const CHAIN: usize = 50;
+/// How long an answer is waited for where an old one is at hand, milliseconds (RFC 8767, section 5).
+const STALE_WAIT: u64 = 1_800;
+/// How long an old answer is served without waiting after nothing better was to be had, seconds.
+const STALE_PAUSE: u64 = 5;
+/// How long servers are asked although nobody waits, for the sake of an old answer, milliseconds.
+const STALE_ASK: u64 = 30_000;
 
 /// Why a name has no addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,48 +80,17 @@ pub type Fresh<T> = Result<(Vec<T>, u64), ResolveError>;
 pub struct Resolver {
     conf: Conf,
     log: ErrorLogs,
-    names: RefCell<HashMap<Box<str>, Rc<Name>>>,
-    turn: Cell<usize>,
-}
-
-/// A name that was asked for.
-#[derive(Debug, Default)]
-struct Name {
-    state: RefCell<State>,
-    waiting: Cell<usize>,
-    settled: Event,
-    /// Loop time of the last use, seconds.
-    used: Cell<u64>,
-}
-
-#[derive(Debug, Default, Clone)]
-enum State {
-    #[default]
-    Unknown,
-    Asking,
-    Known {
-        found: Rc<Found>,
-        /// Loop time, seconds, up to which it holds.
-        until: u64,
-    },
-    Failed(ResolveError),
-}
-
-/// Addresses of a name, in received order.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Found {
-    v4: Vec<IpAddr>,
-    v6: Vec<IpAddr>,
-    /// Seconds; the least of the records'.
-    ttl: u32,
+    names: Cache,
+    servers: Servers,
+    oddities: Throttle,
 }
 
 impl Resolver {
     /// A resolver that has asked nothing yet; oddities of servers go to `log`.
     pub fn new(conf: Conf, log: ErrorLogs) -> Self {
         // Workers and directives begin at different servers.
-        let turn = os::process::random() as usize;
-        Self { conf, log, names: RefCell::default(), turn: Cell::new(turn) }
+        let servers = Servers::new(&conf.servers, os::process::random() as usize >> 1);
+        Self { conf, log, names: Cache::default(), servers, oddities: Throttle::new() }
     }
 
     /// The addresses of `name`, within `timeout` milliseconds.
@@ -128,38 +103,39 @@ impl Resolver {
             return Err(ResolveError::NOT_FOUND);
         }
         let now = reactor::now() / 1000;
-        self.forget(now);
-        let entry = Rc::clone(self.names.borrow_mut().entry(name.as_str().into()).or_default());
-        entry.used.set(now);
-        let state = entry.state.borrow().clone();
-        match state {
-            State::Known { found, until } if now <= until => return Ok(found.rotated()),
-            State::Asking => {}
-            _ => {
-                entry.state.replace(State::Asking);
-                reactor::spawn(Rc::clone(self).ask(name, Rc::clone(&entry)));
-            }
+        let entry = self.names.entry(&name, now);
+        if let Some(found) = entry.fresh(now) {
+            return Ok(found.rotated());
         }
-        entry.waiting.set(entry.waiting.get() + 1);
-        let _waiting = Waiting(&entry);
-        let settled = async {
-            loop {
-                entry.settled.wait().await;
-                match &*entry.state.borrow() {
-                    State::Known { found, .. } => return Ok(found.in_order()),
-                    State::Failed(error) => return Err(*error),
-                    State::Unknown | State::Asking => {}
-                }
-            }
+        let stale = entry.stale(now);
+        if let Some(found) = stale.as_ref().filter(|_| now < entry.failed.get() + STALE_PAUSE) {
+            return Ok(found.rotated());
+        }
+        if !entry.is_asked_for() {
+            entry.set(State::Asking);
+            reactor::spawn(Rc::clone(self).ask(name.clone(), Rc::clone(&entry)));
+        }
+        let patience = if stale.is_some() { timeout.min(STALE_WAIT) } else { timeout };
+        let settled = reactor::timeout(patience, entry.settled()).await;
+        let error = match settled.unwrap_or(Err(ResolveError::TimedOut)) {
+            Ok(found) => return Ok(found.in_order()),
+            Err(error) => error,
         };
-        reactor::timeout(timeout, settled).await.unwrap_or(Err(ResolveError::TimedOut))
+        // That there is no such name is an answer, too.
+        let Some(found) = stale.filter(|_| error != ResolveError::NOT_FOUND) else { return Err(error) };
+        entry.failed.set(now);
+        if self.oddities.tick(reactor::now()).is_some() {
+            let text = format!("{name} could not be resolved {error}, using its old addresses");
+            self.log.write(Level::Warn, None, text.as_bytes());
+        }
+        Ok(found.rotated())
     }
 
     /// The addresses of `name`, asked for anew, within `timeout` milliseconds.
     pub async fn fresh_addresses(&self, name: &str, timeout: u64) -> Fresh<IpAddr> {
         let asked = reactor::timeout(timeout, self.follow(name, || true)).await;
         let found = asked.ok().flatten().unwrap_or(Err(ResolveError::TimedOut))?;
-        Ok((found.in_order(), self.conf.valid.unwrap_or(u64::from(found.ttl))))
+        Ok((found.in_order(), self.holds(found.ttl)))
     }
 
     /// The services that `name` offers, asked for anew, within `timeout` milliseconds.
@@ -171,7 +147,7 @@ impl Resolver {
         if services.is_empty() {
             return Err(ResolveError::NOT_FOUND);
         }
-        Ok((services, self.conf.valid.unwrap_or(u64::from(ttl))))
+        Ok((services, self.holds(ttl)))
     }
 
     /// Seconds for which the lack of an answer holds.
@@ -186,18 +162,24 @@ impl Resolver {
 
     /// Asks until there is an answer or nobody waits for one.
     async fn ask(self: Rc<Self>, name: String, entry: Rc<Name>) {
-        let answer = self.follow(&name, || entry.waiting.get() > 0).await;
+        let begun = reactor::now();
+        let keep_on =
+            || entry.is_waited_for() || entry.stale(begun / 1000).is_some() && reactor::now() < begun + STALE_ASK;
+        let answer = self.follow(&name, keep_on).await;
         let now = reactor::now() / 1000;
-        let state = match answer {
+        entry.set(match answer {
             Some(Ok(found)) => {
-                let ttl = self.conf.valid.unwrap_or(u64::from(found.ttl));
-                State::Known { found: Rc::new(found), until: now + ttl }
+                let until = now + self.holds(found.ttl);
+                State::Known { found: Rc::new(found), until, stale: until + self.conf.stale.unwrap_or(0) }
             }
             Some(Err(error)) => State::Failed(error),
             None => State::Unknown,
-        };
-        entry.state.replace(state);
-        entry.settled.notify_all();
+        });
+    }
+
+    /// Seconds for which an answer with this time to live holds.
+    fn holds(&self, ttl: u32) -> u64 {
+        self.conf.valid.unwrap_or_else(|| u64::from(ttl).max(self.conf.min_ttl))
     }
 
     /// The addresses of `name` or of what it is an alias of; `None` when nobody waits any more.
@@ -242,49 +224,13 @@ impl Resolver {
         kinds
     }
 
-    /// Drops entries that nobody has used for a while.
-    fn forget(&self, now: u64) {
-        self.names.borrow_mut().retain(|_, entry| match &*entry.state.borrow() {
-            State::Asking => true,
-            State::Known { until, .. } => now <= *until || now <= entry.used.get() + UNUSED,
-            State::Unknown | State::Failed(_) => false,
-        });
-    }
-
-    /// The next server's place in the list.
-    fn next_server(&self) -> usize {
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        turn % self.conf.servers.len().max(1)
-    }
-
     fn say(&self, level: Level, text: &str, server: std::net::SocketAddr) {
         self.log.write(level, None, format!("{text} while resolving, resolver: {server}").as_bytes());
     }
-}
-
-impl Found {
-    /// A records, then AAAA.
-    fn in_order(&self) -> Vec<IpAddr> {
-        self.v4.iter().chain(&self.v6).copied().collect()
-    }
-
-    /// The same with each list begun at a random place.
-    fn rotated(&self) -> Vec<IpAddr> {
-        let mut addresses = Vec::with_capacity(self.v4.len() + self.v6.len());
-        for list in [&self.v4, &self.v6] {
-            let at = if list.is_empty() { 0 } else { os::process::random() as usize % list.len() };
-            let (before, after) = list.split_at(at);
-            addresses.extend(after.iter().chain(before));
+    /// Tells of what a flood of forged answers would repeat, once a second.
+    fn say_seldom(&self, text: impl FnOnce() -> String) {
+        if self.oddities.tick(reactor::now()).is_some() {
+            self.log.write(Level::Error, None, text().as_bytes());
         }
-        addresses
-    }
-}
-
-struct Waiting<'a>(&'a Name);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.set(self.0.waiting.get() - 1);
     }
 }

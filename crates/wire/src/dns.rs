@@ -2,7 +2,6 @@
 //! how long an answer holds, is not decided here.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
@@ -57,8 +56,11 @@ pub struct Asked {
 
 impl Asked {
     /// A query for `name` that bears `id`; `None` for what is no domain name.
-    pub fn new(name: &str, kind: Kind, id: u16) -> Option<Self> {
-        let mut name = Name::from_str(name).ok()?;
+    ///
+    /// Letters are sent in upper case where `mix` has a bit set, the lowest for the first letter: one more thing that
+    /// who forges an answer has to guess.
+    pub fn new(name: &str, kind: Kind, id: u16, mix: u64) -> Option<Self> {
+        let mut name = Name::from_labels(mixed(name, mix).strip_suffix(b".")?.split(|byte| *byte == b'.')).ok()?;
         name.set_fqdn(true);
         let mut message = Message::query();
         message.metadata.id = id;
@@ -76,14 +78,24 @@ impl Asked {
             })
     }
 
-    /// The name asked for, without its last dot.
-    pub fn name(&self) -> String {
-        plain(&self.name)
+    /// Whether the letters of the question in `response` are in the case in which they were sent.
+    pub fn keeps_case(&self, response: &Response) -> bool {
+        response.0.queries.iter().any(|query| query.name.eq_case(&self.name))
     }
 
-    /// Whether the ids are the same, whatever else differs.
-    pub fn has_id(&self, id: u16) -> bool {
-        self.id == id
+    /// Whether there are letters in upper case.
+    pub fn is_mixed(&self) -> bool {
+        self.name.iter().flatten().any(u8::is_ascii_uppercase)
+    }
+
+    /// The name asked for, in lower case without its last dot.
+    pub fn name(&self) -> String {
+        plain(&self.name).to_ascii_lowercase()
+    }
+
+    /// The id that an answer bears.
+    pub fn id(&self) -> u16 {
+        self.id
     }
 
     /// The records of a response, which must answer this query.
@@ -158,10 +170,24 @@ impl Response {
         self.0.metadata.response_code.into()
     }
 
-    /// The name in the question, with its last dot; empty where there is none.
+    /// The name in the question, in lower case with its last dot; empty where there is none.
     pub fn question(&self) -> String {
-        self.0.queries.first().map(|query| query.name.to_ascii()).unwrap_or_default()
+        self.0.queries.first().map(|query| query.name.to_ascii().to_ascii_lowercase()).unwrap_or_default()
     }
+}
+
+/// `name` in lower case, but for letters whose bit of `mix` is set; ends with a dot.
+fn mixed(name: &str, mix: u64) -> Vec<u8> {
+    let mut bytes = name.to_ascii_lowercase().into_bytes();
+    for (at, letter) in bytes.iter_mut().filter(|byte| byte.is_ascii_lowercase()).enumerate() {
+        if mix.rotate_right(at as u32) & 1 == 1 {
+            letter.make_ascii_uppercase();
+        }
+    }
+    if bytes.last() != Some(&b'.') {
+        bytes.push(b'.');
+    }
+    bytes
 }
 
 /// A name without its last dot.

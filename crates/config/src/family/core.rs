@@ -39,6 +39,10 @@ pub struct Resolver {
     pub servers: Vec<SocketAddr>,
     /// `valid=`: seconds for which an answer holds, whatever its records say.
     pub valid: Option<u64>,
+    /// `min_ttl=`: seconds for which an answer holds at least.
+    pub min_ttl: u64,
+    /// `stale=`: seconds for which an answer is used beyond its time where servers fail.
+    pub stale: Option<u64>,
     /// `ipv4=`.
     pub ipv4: bool,
     /// `ipv6=`.

@@ -9,6 +9,7 @@ use reactor::Socket;
 use syntax::Level;
 use wire::dns::{Answer, Asked, Kind, Response};
 
+use super::servers::Server;
 use super::{ResolveError, Resolver};
 use crate::log::errno;
 
@@ -22,6 +23,12 @@ const FORMAT_ERROR: u16 = 1;
 /// How long a server may take over TCP, milliseconds.
 const TCP: u64 = 5_000;
 
+/// A query that waits for its answer, which goes to this place.
+struct Open {
+    query: Asked,
+    at: usize,
+}
+
 /// Asks for every kind at once until all are answered or `wanted` says that nobody waits
 /// (`None`). The first RCODE but success fails the whole.
 pub(super) async fn ask(
@@ -30,21 +37,25 @@ pub(super) async fn ask(
     kinds: &[Kind],
     wanted: impl Fn() -> bool,
 ) -> Option<Result<Vec<Answer>, ResolveError>> {
-    let asked = |kind: &Kind| Asked::new(name, *kind, os::process::random() as u16);
-    let asked: Option<Vec<Asked>> = kinds.iter().map(asked).collect();
-    let Some(asked) = asked else { return Some(Err(ResolveError::Code(3))) };
-    let mut answers: Vec<Option<Answer>> = vec![None; asked.len()];
-    let mut failed_to_send = false;
+    let mut answers: Vec<Option<Answer>> = vec![None; kinds.len()];
+    let mut refused = 0;
     while wanted() {
-        let server = *resolver.conf.servers.get(resolver.next_server())?;
         let started = reactor::now();
-        match round(resolver, server, &asked, &mut answers).await {
+        let server = resolver.servers.next(started)?;
+        let left = kinds.iter().zip(&answers).enumerate().filter(|(_, (_, answer))| answer.is_none());
+        let open = left.map(|(at, (kind, _))| {
+            let query = asked(name, *kind, server.mix(os::process::random()))?;
+            Some(Open { query, at })
+        });
+        let Some(mut open) = open.collect::<Option<Vec<_>>>() else { return Some(Err(ResolveError::NOT_FOUND)) };
+        match round(resolver, server, &mut open, &mut answers).await {
             Ok(Some(error)) => return Some(Err(error)),
             Ok(None) => {}
             Err(error) => {
-                resolver.say(Level::Error, &format!("send() failed{}", errno(&error)), server);
-                if !failed_to_send {
-                    failed_to_send = true;
+                server.failed(reactor::now());
+                resolver.say(Level::Error, &format!("send() failed{}", errno(&error)), server.address);
+                refused += 1;
+                if refused <= resolver.servers.len() {
                     continue;
                 }
             }
@@ -59,51 +70,67 @@ pub(super) async fn ask(
     None
 }
 
+/// A query that nobody else knows; `None` for what is no domain name.
+fn asked(name: &str, kind: Kind, mix: u64) -> Option<Asked> {
+    Asked::new(name, kind, os::process::random() as u16, mix)
+}
+
 /// One round with one server: an RCODE, or nothing when the round is over.
 async fn round(
     resolver: &Resolver,
-    server: SocketAddr,
-    asked: &[Asked],
+    server: &Server,
+    open: &mut Vec<Open>,
     answers: &mut [Option<Answer>],
 ) -> io::Result<Option<ResolveError>> {
-    let socket = Socket::udp_connected(server)?;
-    for (query, answer) in asked.iter().zip(answers.iter()) {
-        if answer.is_none() {
-            socket.try_write(&query.bytes)?;
-        }
+    let socket = Socket::udp_connected(server.address)?;
+    for Open { query, .. } in open.iter() {
+        socket.try_write(&query.bytes)?;
     }
-    let listen = listen(resolver, server, &socket, asked, answers);
-    reactor::timeout(RESEND, listen).await.unwrap_or(Ok(None))
+    let listen = listen(resolver, server, &socket, open, answers);
+    let heard = reactor::timeout(RESEND, listen).await;
+    if heard.is_err() {
+        server.failed(reactor::now());
+    }
+    heard.unwrap_or(Ok(None))
 }
 
 async fn listen(
     resolver: &Resolver,
-    server: SocketAddr,
+    server: &Server,
     socket: &Socket,
-    asked: &[Asked],
+    open: &mut Vec<Open>,
     answers: &mut [Option<Answer>],
 ) -> io::Result<Option<ResolveError>> {
     let mut buffer = vec![0; DATAGRAM];
-    while answers.iter().any(Option::is_none) {
+    while !open.is_empty() {
         let bytes = socket.read(&mut buffer).await?;
         let response = match Response::read(buffer.get(..bytes).unwrap_or_default()) {
             Ok(response) => response,
             Err(text) => {
-                resolver.say(Level::Error, text, server);
+                resolver.say_seldom(|| text.to_owned());
                 continue;
             }
         };
-        let Some(at) = asked.iter().position(|query| query.is_answered_by(&response)) else {
-            odd(resolver, server, asked, &response);
+        let Some(place) = open.iter().position(|one| one.query.is_answered_by(&response)) else {
+            odd(resolver, open, &response);
             continue;
         };
-        let (Some(query), Some(slot)) = (asked.get(at), answers.get_mut(at)) else { continue };
-        if slot.is_some() {
+        let Some(Open { query, at }) = open.get_mut(place) else { continue };
+        let Some(response) = judged(server, query, response).await? else {
+            // The same in lower case: a server may know no other.
+            let Some(plain) = asked(&query.name(), query.kind, 0) else { return Ok(Some(ResolveError::NOT_FOUND)) };
+            *query = plain;
+            socket.try_write(&query.bytes)?;
             continue;
-        }
-        let response = if response.is_truncated() { over_tcp(server, query).await? } else { response };
+        };
+        server.answered(query.is_mixed());
         match response.code() {
-            SUCCESS => *slot = Some(query.answer(&response)),
+            SUCCESS => {
+                if let Some(slot) = answers.get_mut(*at) {
+                    *slot = Some(query.answer(&response));
+                }
+                open.swap_remove(place);
+            }
             // The reference takes it for no answer: somebody else's query may have been malformed.
             FORMAT_ERROR => {
                 let (id, name) = (response.id(), query.name());
@@ -116,15 +143,32 @@ async fn listen(
     Ok(None)
 }
 
+/// The response to believe: the one that came, or a longer or surer one over TCP. `None` asks for the question to be
+/// put again in lower case.
+async fn judged(server: &Server, query: &Asked, response: Response) -> io::Result<Option<Response>> {
+    if !query.keeps_case(&response) {
+        // Who guesses answers over UDP cannot do so over TCP.
+        let surely = over_tcp(server.address, query).await;
+        if surely.is_err() {
+            server.loses_case();
+        }
+        return Ok(surely.ok());
+    }
+    let response = if response.is_truncated() { over_tcp(server.address, query).await? } else { response };
+    let failed = !matches!(response.code(), SUCCESS | FORMAT_ERROR);
+    Ok((!(failed && query.is_mixed())).then_some(response))
+}
+
 /// A response that answers nothing we asked: somebody guesses, or a server is late.
-fn odd(resolver: &Resolver, server: SocketAddr, asked: &[Asked], response: &Response) {
+fn odd(resolver: &Resolver, open: &[Open], response: &Response) {
     let name = response.question();
-    let text = if asked.iter().any(|query| query.has_id(response.id())) {
-        format!("unexpected DNS response for {name}")
-    } else {
-        format!("wrong ident {} in DNS response for {name}", response.id())
-    };
-    resolver.say(Level::Error, &text, server);
+    let name = name.strip_suffix('.').unwrap_or(&name);
+    resolver.say_seldom(|| match open.iter().find(|one| one.query.name() == name) {
+        Some(Open { query, .. }) => {
+            format!("wrong ident {} in DNS response for {name}, expect {}", response.id(), query.id())
+        }
+        None => format!("unexpected DNS response for {name}"),
+    });
 }
 
 /// The same query over TCP (RFC 1035, section 4.2.2).

@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::{A, CNAME, SRV};
 use proptest::prelude::*;
@@ -31,17 +33,17 @@ const TWO: RData = RData::A(A::new(192, 0, 2, 2));
 
 #[test]
 fn asks_for_one_name() {
-    let asked = Asked::new("name.example.", Kind::Aaaa, 0x1234).unwrap();
+    let asked = Asked::new("name.example.", Kind::Aaaa, 0x1234, 0).unwrap();
     let bytes = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04name\x07example\0\0\x1c\0\x01";
     assert_eq!((&asked.bytes[..], &asked.name()[..]), (&bytes[..], "name.example"));
     for odd in ["a..b", &"x".repeat(64)] {
-        assert!(Asked::new(odd, Kind::A, 1).is_none(), "{odd}");
+        assert!(Asked::new(odd, Kind::A, 1, 0).is_none(), "{odd}");
     }
 }
 
 #[test]
 fn reads_addresses_with_the_least_time() {
-    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let asked = Asked::new("name.example", Kind::A, 7, 0).unwrap();
     let alias = RData::CNAME(CNAME(name("Other.example.")));
     let answer = asked.answer(&read(&response(&asked, &[(60, alias.clone()), (30, ONE), (90, TWO)])));
     let addresses = vec!["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
@@ -52,8 +54,34 @@ fn reads_addresses_with_the_least_time() {
 }
 
 #[test]
+fn case_is_mixed_and_compared() {
+    let asked = Asked::new("na-me.example", Kind::A, 7, 0b101).unwrap();
+    assert_eq!(&asked.bytes[12..25], b"\x05Na-Me\x07exampl");
+    assert_eq!((asked.name().as_str(), asked.is_mixed()), ("na-me.example", true));
+    let mut kept = response(&asked, &[(60, ONE)]);
+    assert!(asked.keeps_case(&read(&kept)));
+    kept.queries[0].name = name("na-me.example.");
+    let lost = read(&kept);
+    assert!(!asked.keeps_case(&lost) && asked.is_answered_by(&lost));
+    assert!(!Asked::new("na-me.example", Kind::A, 7, 0).unwrap().is_mixed());
+    let long = Asked::new(&"a".repeat(60).replace("aaaaa", "aaaa."), Kind::A, 7, u64::MAX).unwrap();
+    assert_eq!(long.name(), "aaaa.".repeat(12).trim_end_matches('.'));
+}
+
+#[test]
+fn any_label_can_be_asked_for() {
+    for odd in ["-a.test", "a-.test", "a_b.test", "a\\.test", "*.test", "a b.test", "é.test"] {
+        let asked = Asked::new(odd, Kind::A, 7, 0).unwrap();
+        assert_eq!(usize::from(asked.bytes[12]), odd.len() - 5, "{odd}");
+    }
+    for wrong in ["", ".", "a..b", ".a", "a..", &"a.".repeat(128)] {
+        assert!(Asked::new(wrong, Kind::A, 7, 0).is_none(), "{wrong}");
+    }
+}
+
+#[test]
 fn reads_services() {
-    let asked = Asked::new("_x._tcp.example", Kind::Srv, 7).unwrap();
+    let asked = Asked::new("_x._tcp.example", Kind::Srv, 7, 0).unwrap();
     let record = RData::SRV(SRV::new(1, 2, 3, name("machine.example.")));
     let answer = asked.answer(&read(&response(&asked, &[(5, record), (9, ONE)])));
     let service = Service { priority: 1, weight: 2, port: 3, target: "machine.example".to_owned() };
@@ -62,10 +90,10 @@ fn reads_services() {
 
 #[test]
 fn an_answer_has_the_id_and_the_question() {
-    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let asked = Asked::new("name.example", Kind::A, 7, 0).unwrap();
     let right = response(&asked, &[(60, ONE)]);
     assert!(asked.is_answered_by(&read(&right)));
-    assert!(asked.has_id(7) && !asked.has_id(8));
+    assert_eq!(asked.id(), 7);
     let mut upper = right.clone();
     upper.queries[0].name = name("NAME.example.");
     assert!(asked.is_answered_by(&read(&upper)), "case does not count");
@@ -86,7 +114,7 @@ fn an_answer_has_the_id_and_the_question() {
 
 #[test]
 fn tells_what_the_header_says() {
-    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let asked = Asked::new("name.example", Kind::A, 7, 0).unwrap();
     let mut message = response(&asked, &[]);
     message.metadata.truncation = true;
     message.metadata.response_code = hickory_proto::op::ResponseCode::NXDomain;
@@ -98,7 +126,7 @@ fn tells_what_the_header_says() {
 
 #[test]
 fn every_prefix_is_refused() {
-    let asked = Asked::new("name.example", Kind::A, 7).unwrap();
+    let asked = Asked::new("name.example", Kind::A, 7, 0).unwrap();
     let alias = RData::CNAME(CNAME(name("other.example.")));
     let whole = sent(&response(&asked, &[(60, alias), (30, ONE)]));
     for length in 0..whole.len() {
@@ -120,7 +148,7 @@ proptest! {
         id: u16,
         changes in prop::collection::vec((0..100_usize, any::<u8>()), 0..4),
     ) {
-        let asked = Asked::new("name.example", Kind::A, id).unwrap();
+        let asked = Asked::new("name.example", Kind::A, id, 0).unwrap();
         let whole = sent(&response(&asked, &[(60, ONE), (30, TWO)]));
         let mut bytes = whole.clone();
         for (at, byte) in changes {

@@ -35,10 +35,12 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         name: "resolver",
         contexts: THREE,
         args: Args::SOME,
-        syntax: "address … [valid=time] [ipv4=on|off] [ipv6=on|off]",
+        syntax: "address … [valid=time] [ipv4=on|off] [ipv6=on|off] [min_ttl=time] [stale=time]",
         default: None,
         doc: "Name servers for names that are only known or asked for while running. `valid` overrides how long \
-              answers hold, `ipv4` and `ipv6` say which addresses are asked for.",
+              answers hold, `ipv4` and `ipv6` say which addresses are asked for. Two parameters are Lockgate's own: \
+              answers hold for `min_ttl` at least, so that a TTL of 0 does not cost a query for each session, and while \
+              servers fail or are silent old answers are used for up to `stale` beyond their time.",
         apply: |loader, line, _| resolver::resolver(loader, line),
     },
     Directive {

@@ -34,10 +34,14 @@ fn slot<'a>(loader: &'a mut Loader<'_>) -> Result<&'a mut Option<ResolverId>, Re
 }
 
 fn read(loader: &Loader<'_>, line: &Line<'_, '_>) -> Result<Resolver, Refusal> {
-    let mut resolver = Resolver { servers: Vec::new(), valid: None, ipv4: true, ipv6: true };
+    let mut resolver = Resolver { servers: Vec::new(), valid: None, min_ttl: 0, stale: None, ipv4: true, ipv6: true };
     for (at, word) in line.args().enumerate() {
         let read = if let Some(time) = word.strip_prefix(b"valid=") {
             scalar::sec(time).map(|time| resolver.valid = Some(time.as_secs()))
+        } else if let Some(time) = word.strip_prefix(b"min_ttl=") {
+            scalar::sec(time).map(|time| resolver.min_ttl = time.as_secs())
+        } else if let Some(time) = word.strip_prefix(b"stale=") {
+            scalar::sec(time).map(|time| resolver.stale = Some(time.as_secs()))
         } else if let Some(flag) = word.strip_prefix(b"ipv4=") {
             on_off(flag).map(|on| resolver.ipv4 = on)
         } else if let Some(flag) = word.strip_prefix(b"ipv6=") {

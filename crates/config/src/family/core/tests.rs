@@ -13,7 +13,7 @@ fn defaults() {
 fn servers_inherit_what_they_do_not_say() {
     let stream = stream(
         "resolver 192.0.2.1; resolver_timeout 1s; preread_buffer_size 1k;
-         server { listen 1; resolver one.test:54 [::1] valid=1d ipv6=off; tcp_nodelay off; preread_timeout 2ms; }
+         server { listen 1; resolver one.test:54 [::1] valid=1d ipv6=off min_ttl=5s stale=1h; tcp_nodelay off; preread_timeout 2ms; }
          server { listen 2; proxy_protocol_timeout 3; }",
     );
     let [own, inherited] = &stream.servers[..] else { panic!("two servers") };
@@ -23,6 +23,8 @@ fn servers_inherit_what_they_do_not_say() {
     let servers: Vec<_> = resolver(own).servers.iter().map(ToString::to_string).collect();
     assert_eq!(servers, ["192.0.2.1:54", "[::1]:53"]);
     assert_eq!((resolver(own).valid, resolver(own).ipv4, resolver(own).ipv6), (Some(86_400), true, false));
+    assert_eq!((resolver(own).min_ttl, resolver(own).stale), (5, Some(3_600)));
+    assert_eq!((resolver(inherited).min_ttl, resolver(inherited).stale), (0, None));
     assert_eq!(resolver(inherited).servers, ["192.0.2.1:53".parse().unwrap()]);
 }
 
@@ -31,6 +33,8 @@ fn wrong_words() {
     refused(&[
         ("resolver valid=1s;", "no name servers defined in FILE:1"),
         ("resolver 192.0.2.1 valid=x;", "invalid parameter: valid=x in FILE:1"),
+        ("resolver 192.0.2.1 stale=x;", "invalid parameter: stale=x in FILE:1"),
+        ("resolver 192.0.2.1 min_ttl=;", "invalid parameter: min_ttl= in FILE:1"),
         ("resolver 192.0.2.1 ipv4=no;", "invalid parameter: ipv4=no in FILE:1"),
         ("resolver 192.0.2.1 ipv4=off ipv6=off;", "\"ipv4\" and \"ipv6\" cannot both be \"off\" in FILE:1"),
         ("resolver 192.0.2.1; resolver 192.0.2.1;", "\"resolver\" directive is duplicate in FILE:1"),
