@@ -481,7 +481,7 @@ fn an_answer_of_64_kilobytes_over_tcp() {
     let dns =
         Dns::start(
             |question| {
-                if question.tcp { Reply::addrs(question, 60, &["127.0.0.1"; 2840]) } else { Reply::Truncated }
+                if question.tcp { Reply::addrs(question, 60, &vec!["127.0.0.1"; 2840]) } else { Reply::Truncated }
             },
         );
     let gw = with_servers(&dns.addr(), &up, "");
