@@ -17,6 +17,7 @@ pub mod map;
 mod names;
 pub mod realip;
 pub mod regex;
+pub mod responder;
 pub mod server_name;
 pub mod split_clients;
 pub mod template;

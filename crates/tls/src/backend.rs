@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use foreign_types::ForeignTypeRef;
+use openssl::asn1::Asn1GeneralizedTimeRef;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSession, SslSessionRef, SslStream};
 use openssl::x509::store::X509StoreBuilderRef;
@@ -85,6 +86,16 @@ pub(crate) fn name_text(name: &X509NameRef) -> Option<Vec<u8>> {
         // reading an empty memory BIO leaves nothing in the error queue, printing might
         printed.then_some(text)
     }
+}
+
+/// How far `time` is ahead of now; negative when it is past, `None` when it is no time.
+pub(crate) fn seconds_until(time: &Asn1GeneralizedTimeRef) -> Option<i64> {
+    let (mut days, mut seconds) = (0, 0);
+    // SAFETY: both times have the same layout in C; without a beginning, now stands for it.
+    let known = unsafe {
+        sys::ASN1_TIME_diff(&raw mut days, &raw mut seconds, ptr::null(), time.as_ptr().cast_const().cast()) == 1
+    };
+    known.then(|| i64::from(days) * 86_400 + i64::from(seconds))
 }
 
 /// A C string of text that holds no NUL.

@@ -3,4 +3,5 @@
 
 pub mod client_hello;
 pub mod dns;
+pub mod ocsp;
 pub mod proxy_protocol;
