@@ -15,6 +15,7 @@ mod blackbox {
     mod load;
     mod log;
     mod map;
+    mod ocsp;
     mod overload;
     mod process;
     mod proxy;

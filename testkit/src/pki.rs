@@ -3,15 +3,17 @@
 //! Files: `ca1.crt`, `ca2.crt` (roots); `inter.crt` (under ca1); `server.crt` (RSA, `*.example.com`), `ecdsa.crt`,
 //! `other.crt` (`other.test`), `deep.crt` (with `inter`), `impostor.crt` (by ca2); `client.crt` (by ca1),
 //! `client2.crt` (by ca2), `deepclient.crt`, `expired.crt`, `revoked.crt`, `self.crt`; `encrypted.key` (of `server.crt`,
-//! passphrase `sesame`); `ca1.crl`, with `revoked` on it.
+//! passphrase `sesame`); `ca1.crl`, with `revoked` on it; `ocsp.crt` (by ca1, to sign OCSP responses).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::Scratch;
+
 /// Changes when the set of files does, so that an older set is not taken for it.
-const EDITION: &str = "testkit-pki-1";
+const EDITION: &str = "testkit-pki-2";
 
 /// The made files.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ fn make(dir: &Path) {
     issue(dir, "client", "ec", "ca1", "/O=Lockgate, Inc/CN=client", leaf, "");
     issue(dir, "client2", "ec", "ca2", "/O=Lockgate Test/CN=client2", leaf, "");
     issue(dir, "revoked", "ec", "ca1", "/O=Lockgate Test/CN=revoked", leaf, "");
+    issue(dir, "ocsp", "ec", "ca1", "/O=Lockgate Test/CN=ocsp", &format!("{leaf}extendedKeyUsage=OCSPSigning\n"), "");
     issue(
         dir,
         "expired",
@@ -98,6 +101,20 @@ fn make(dir: &Path) {
     openssl(dir, "ca -config ca1.cnf -revoke", "revoked.crt");
     openssl(dir, "ca -config ca1.cnf -gencrl -crldays 3650 -out", "ca1.crl");
     std::fs::write(dir.join("passwords"), "wrong\nsesame\n").expect("the passphrases");
+}
+
+/// A certificate by `ca1` that names an OCSP responder: `named.crt` with its key.
+pub fn naming_responder(url: &str) -> Scratch {
+    let dir = Scratch::new();
+    for name in ["ca1.crt", "ca1.key"] {
+        std::fs::copy(pki().dir().join(name), dir.path().join(name)).expect("a file of the PKI");
+    }
+    key(dir.path(), "named", "ec");
+    dir.write("named.ext", format!("basicConstraints=CA:false\nauthorityInfoAccess=OCSP;URI:{url}\n"));
+    openssl(dir.path(), "req -new -key named.key -out named.csr -subj", "/O=Lockgate Test/CN=named");
+    let how = "x509 -req -in named.csr -CA ca1.crt -CAkey ca1.key -set_serial 7 -days 9 -extfile named.ext -out";
+    openssl(dir.path(), how, "named.crt");
+    dir
 }
 
 fn ca_conf(ca: &str) -> String {

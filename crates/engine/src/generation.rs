@@ -22,6 +22,7 @@ use crate::drain::Drain;
 use crate::log::LogFile;
 use crate::log::access::{AccessLog, Buffers, Target};
 use crate::log::errno;
+use crate::ocsp::Flights;
 use crate::plan::Plan;
 use crate::resolve::Resolver;
 use crate::throttle::Throttle;
@@ -38,6 +39,8 @@ pub struct Generation {
     pub buffers: Buffers,
     groups: Vec<Rc<Group>>,
     by_name: HashMap<(String, Option<u16>), UpstreamId>,
+    /// Questions to OCSP responders.
+    pub(crate) flights: Rc<Flights>,
     resolvers: Vec<Rc<Resolver>>,
     connections: Rc<Cell<usize>>,
     crowded: Throttle,
@@ -86,6 +89,7 @@ impl Generation {
             buffers,
             groups,
             by_name,
+            flights: Rc::default(),
             resolvers,
             connections,
             crowded: Throttle::new(),

@@ -9,6 +9,8 @@ pub mod net;
 mod throttle;
 
 pub mod resolve;
+
+pub mod ocsp;
 pub mod tls;
 
 pub mod relay;

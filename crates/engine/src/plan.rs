@@ -100,8 +100,8 @@ pub struct Kept {
     zones: HashMap<String, (usize, String, Arc<Counts>)>,
     groups: HashMap<String, Arc<SharedPeers>>,
     clients: Arc<Counts>,
-    /// TLS session caches by name.
-    pub session_caches: crate::tls::SessionCaches,
+    /// What TLS shares by name.
+    pub tls_caches: crate::tls::Caches,
 }
 
 /// A plan whose certificates are read and whose logs are not open yet.
@@ -125,7 +125,7 @@ impl Draft {
     ) -> Result<Self, BuildError> {
         let hostname = world.hostname().to_ascii_lowercase();
         let contexts = match &config.stream {
-            Some(stream) => Contexts::build(stream, world, &mut kept.session_caches, warnings)?,
+            Some(stream) => Contexts::build(stream, world, &mut kept.tls_caches, warnings)?,
             None => Contexts::default(),
         };
         let conf_dir = options.conf.parent().map(Path::to_owned).unwrap_or_default();
@@ -235,7 +235,7 @@ impl Default for Kept {
             zones: HashMap::new(),
             groups: HashMap::new(),
             clients: Arc::new(Counts::new(CLIENTS)),
-            session_caches: crate::tls::SessionCaches::default(),
+            tls_caches: crate::tls::Caches::default(),
         }
     }
 }

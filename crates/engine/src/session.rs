@@ -10,6 +10,7 @@ mod guard;
 mod identity;
 mod limit_conn;
 mod lines;
+mod ocsp;
 mod overload;
 mod pass;
 mod preread;
@@ -110,6 +111,8 @@ pub struct Rare {
     pub tls: OnceCell<crate::tls::Connection>,
     /// The name that the `ClientHello` asked for, known while the handshake is under way.
     pub server_name: RefCell<Option<Box<[u8]>>>,
+    /// Why `ssl_ocsp` refuses the client.
+    pub ocsp_refusal: Cell<Option<&'static str>>,
     /// Slots held in `limit_conn` zones until the session ends.
     pub slots: RefCell<Vec<policy::limit_conn::Slot>>,
     /// `$limit_conn_status`.

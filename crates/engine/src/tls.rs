@@ -1,6 +1,8 @@
 //! From `ssl_*` and `proxy_ssl*` to TLS contexts: files read once, servers that say the same
 //! sharing one context, session caches kept over reloads.
 
+mod ocsp;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -14,8 +16,9 @@ use config::family::ssl::{Certificate, Pem, Protocols, SessionCache, Ssl, Verify
 use config::{Stream, World};
 use reactor::Socket;
 use syntax::Place;
-use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCache, TicketKey};
+use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCache, Stapling, TicketKey};
 
+pub use ocsp::Ocsp;
 pub use tls::{ClientContext, ServerContext};
 
 use crate::error::BuildError;
@@ -29,6 +32,8 @@ pub struct Contexts(pub Vec<ServerTls>);
 pub struct ServerTls {
     /// Towards clients.
     pub server: Option<Arc<ServerContext>>,
+    /// What OCSP responders are asked for `server`.
+    pub ocsp: Arc<Ocsp>,
     /// Towards upstreams.
     pub client: Option<Arc<ClientContext>>,
     /// `ssl_password_file`, for keys that are read for each handshake.
@@ -41,6 +46,13 @@ pub struct ServerTls {
 #[derive(Debug, Default)]
 pub struct SessionCaches {
     by_name: HashMap<String, (usize, Arc<SharedSessionCache>)>,
+}
+
+/// What servers share by name, and plans with their successors.
+#[derive(Debug, Default)]
+pub struct Caches {
+    sessions: SessionCaches,
+    statuses: crate::ocsp::Caches,
 }
 
 impl SessionCaches {
@@ -62,21 +74,26 @@ impl Contexts {
     pub fn build(
         stream: &Stream,
         world: &dyn World,
-        caches: &mut SessionCaches,
+        caches: &mut Caches,
         warnings: &mut Vec<String>,
     ) -> Result<Self, BuildError> {
-        let mut servers: HashMap<*const Ssl, Arc<ServerContext>> = HashMap::new();
+        let mut servers: HashMap<*const Ssl, (Arc<ServerContext>, Arc<Ocsp>)> = HashMap::new();
         let mut clients: HashMap<*const Context, Arc<ClientContext>> = HashMap::new();
         let mut contexts = Self::default();
         for server in &stream.servers {
+            let (context, ocsp) = match &server.ssl {
+                None => (None, Arc::default()),
+                Some(ssl) => {
+                    let known = servers.get(&Arc::as_ptr(ssl)).cloned();
+                    let (context, ocsp) =
+                        known.map_or_else(|| server_context(ssl, &stream.end, world, caches, warnings), Ok)?;
+                    servers.entry(Arc::as_ptr(ssl)).or_insert_with(|| (Arc::clone(&context), Arc::clone(&ocsp)));
+                    (Some(context), ocsp)
+                }
+            };
             let mut tls = ServerTls {
-                server: match &server.ssl {
-                    None => None,
-                    Some(ssl) => {
-                        let known = servers.get(&Arc::as_ptr(ssl)).map(Arc::clone);
-                        Some(known.map_or_else(|| server_context(ssl, &stream.end, world, caches, warnings), Ok)?)
-                    }
-                },
+                server: context,
+                ocsp,
                 client: match server.proxy_ssl.as_ref().map(|ssl| &ssl.context) {
                     None => None,
                     Some(conf) => {
@@ -86,9 +103,6 @@ impl Contexts {
                 },
                 ..ServerTls::default()
             };
-            if let (Some(ssl), Some(context)) = (&server.ssl, &tls.server) {
-                servers.entry(Arc::as_ptr(ssl)).or_insert_with(|| Arc::clone(context));
-            }
             if let (Some(ssl), Some(context)) = (&server.proxy_ssl, &tls.client) {
                 clients.entry(Arc::as_ptr(&ssl.context)).or_insert_with(|| Arc::clone(context));
             }
@@ -112,16 +126,17 @@ fn server_context(
     ssl: &Ssl,
     end: &Place,
     world: &dyn World,
-    caches: &mut SessionCaches,
+    caches: &mut Caches,
     warnings: &mut Vec<String>,
-) -> Result<Arc<ServerContext>, BuildError> {
+) -> Result<(Arc<ServerContext>, Arc<Ocsp>), BuildError> {
     if !ssl.ech_files.is_empty() {
         warnings.push("\"ssl_ech_file\" is not supported on this platform, ignored".to_owned());
     }
-    let settings = server_settings(ssl, end, world, caches)?;
+    let settings = server_settings(ssl, end, world, &mut caches.sessions)?;
     let (context, told) = ServerContext::build(&settings).map_err(|error| BuildError::Text(error.to_string()))?;
     warnings.extend(told.iter().map(ToString::to_string));
-    Ok(context)
+    let ocsp = Ocsp::build(ssl, &context, world, &mut caches.statuses, warnings)?;
+    Ok((context, Arc::new(ocsp)))
 }
 
 fn client_context(
@@ -183,12 +198,22 @@ fn server_settings(
         alpn: ssl.alpn.clone(),
         conf_commands: ssl.conf_commands.clone(),
         certificate_compression: ssl.certificate_compression,
-        stapling: match (&ssl.stapling_file, ssl.stapling) {
-            (Some(path), true) if !ssl.certificates.is_empty() => Some(read(world, path)?),
-            _ => None,
-        },
+        stapling: stapling(ssl, world)?,
         reject_handshake: ssl.reject_handshake,
     })
+}
+
+fn stapling(ssl: &Ssl, world: &dyn World) -> Result<Stapling, BuildError> {
+    // What is evaluated for each handshake has no response, and its file is not read.
+    if !ssl.stapling || ssl.certificates.is_empty() || ssl.certificates.iter().any(Certificate::is_evaluated) {
+        return Ok(Stapling::Off);
+    }
+    let Some(path) = &ssl.stapling_file else { return Ok(Stapling::Fetched { verify: ssl.stapling_verify }) };
+    let name = path.display().to_string();
+    match world.read(path) {
+        Ok(bytes) => Ok(Stapling::Given(name, bytes)),
+        Err(error) => Err(bio_failure(&name, &error, "rb")),
+    }
 }
 
 fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSettings, BuildError> {
@@ -270,11 +295,17 @@ fn pem_if_any(world: &dyn World, path: Option<&Path>, what: &str) -> Result<Opti
 fn dhparam(world: &dyn World, path: Option<&Path>) -> Result<Option<tls::Pem>, BuildError> {
     let Some(path) = path else { return Ok(None) };
     let name = path.display().to_string();
-    world.read(path).map(|bytes| Some(tls::Pem { name: name.clone(), bytes })).map_err(|error| {
-        let reason = tls::open_failure(&name, &error);
-        let reason = reason.strip_prefix("BIO_new_file()").unwrap_or(&reason);
-        BuildError::Text(format!("BIO_new_file(\"{name}\"){reason}"))
-    })
+    match world.read(path) {
+        Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
+        Err(error) => Err(bio_failure(&name, &error, "r")),
+    }
+}
+
+/// A file that could not be opened in the way that `mode` names, where the call is told with it.
+fn bio_failure(name: &str, error: &io::Error, mode: &str) -> BuildError {
+    let reason = tls::open_failure(name, error).replace(", r)", &format!(", {mode})"));
+    let reason = reason.strip_prefix("BIO_new_file()").unwrap_or(&reason);
+    BuildError::Text(format!("BIO_new_file(\"{name}\"){reason}"))
 }
 
 fn read(world: &dyn World, path: &Path) -> Result<Vec<u8>, BuildError> {

@@ -7,6 +7,7 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslRef, SslSession};
 
 use crate::hello::{ClientHello, Hello};
+use crate::staple::Staple;
 use crate::tickets::TicketKeys;
 
 /// How far the early choice of the server has come.
@@ -32,7 +33,9 @@ pub(crate) struct Connection {
     /// Whether the `ClientHello`'s lists are kept for variables.
     pub(crate) capture_hello: bool,
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
-    pub(crate) stapling: Option<Arc<[u8]>>,
+    pub(crate) staples: Arc<[Arc<Staple>]>,
+    /// The one that the client asked for.
+    pub(crate) staple: Option<Arc<Staple>>,
     /// The newest session a server gave us.
     pub(crate) session: Option<SslSession>,
 }

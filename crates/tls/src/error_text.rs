@@ -15,6 +15,9 @@ pub const CERT_CB_ERROR: &str = "error:0A000179:SSL routines::cert cb error";
 
 /// Library number of TLS itself within an OpenSSL 3 error code.
 const LIB_SSL: u32 = 20;
+/// The same of OCSP, whose reasons have the same numbers in both libraries.
+#[cfg(feature = "aws-lc")]
+const LIB_OCSP: u32 = 39;
 
 /// What the library had queued, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,7 +137,11 @@ fn entry(error: &Error) -> Option<Entry> {
         None => format!("reason({})", error.reason_code()),
     };
     // AWS-LC keeps the library in the top byte and TLS at 16 there: never mistaken for OpenSSL's numbers
-    Some(Entry { code: error.code(), library: library.to_owned(), reason, data })
+    let code = match library {
+        "OCSP routines" => LIB_OCSP << 23 | error.reason_code() as u32,
+        _ => error.code(),
+    };
+    Some(Entry { code, library: library.to_owned(), reason, data })
 }
 
 /// The reasons (OpenSSL's numbers) that bad or strange peers cause every day.

@@ -16,7 +16,7 @@ const NO_START_LINE: (u32, &str, &str) = (0x0480_006C, "PEM routines", "no start
 /// A certificate chain with its key. May be cached and shared.
 pub struct Identity {
     pub(crate) leaf: X509,
-    chain: Vec<X509>,
+    pub(crate) chain: Vec<X509>,
     pub(crate) key: PKey<Private>,
     names: (String, String),
 }
@@ -43,6 +43,11 @@ impl Identity {
         };
         identity.check()?;
         Ok(identity)
+    }
+
+    /// What the certificate was loaded from.
+    pub(crate) fn name(&self) -> &str {
+        &self.names.0
     }
 
     /// Refuses a key that is not the certificate's.

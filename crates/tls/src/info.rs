@@ -2,6 +2,7 @@
 //! PROXY protocol v2's SSL field.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use openssl::pkey::Id;
 use openssl::ssl::SslVersion;
@@ -9,7 +10,10 @@ use openssl::ssl::SslVersion;
 use crate::backend;
 use crate::certificate::{PeerCertificate, hex};
 use crate::connection::Connection;
+use crate::error::TlsError;
 use crate::hello::{Hello, Lists};
+use crate::ocsp::{self, Inquiry, Signer};
+use crate::staple::Staple;
 use crate::stream::Stream;
 use crate::verify::VerifyResult;
 
@@ -95,6 +99,22 @@ impl<S: Read + Write> Stream<S> {
     /// The certificate the peer showed, now or in the handshake of the resumed session.
     pub fn peer_certificate(&self) -> Option<PeerCertificate> {
         self.ssl().peer_certificate().map(PeerCertificate)
+    }
+
+    /// What is to be asked of OCSP responders about the peer's chain, beginning with its own certificate; nothing
+    /// about the root. `leaf_only` leaves out the certificates above. Nothing without a certificate.
+    pub fn inquiries(&self, leaf_only: bool) -> Result<Vec<Inquiry>, TlsError> {
+        let Some(leaf) = self.ssl().peer_certificate() else { return Ok(Vec::new()) };
+        let context = self.ssl().ssl_context().to_owned();
+        let chain = ocsp::verified_chain(&leaf, self.ssl().peer_cert_chain(), context.cert_store())?;
+        let asked = if leaf_only { 1 } else { chain.len() };
+        let links = (0..chain.len().saturating_sub(1)).take(asked);
+        Ok(links.filter_map(|at| Inquiry::new(chain.get(at..)?, context.clone(), Signer::Verified)).collect())
+    }
+
+    /// The OCSP response that the client has asked for, known when the handshake is done.
+    pub fn staple(&self) -> Option<Arc<Staple>> {
+        Connection::of(self.ssl())?.staple.clone()
     }
 
     /// Whether the peer's certificate is for `name` (see [`PeerCertificate::matches_name`]).

@@ -6,8 +6,9 @@ use openssl::ocsp::{OcspBasicResponse, OcspCertId, OcspCertStatus, OcspFlag, Ocs
 use openssl::ocsp::{OcspResponseStatus, OcspStatus};
 use openssl::sha::sha1;
 use openssl::ssl::SslContext;
-use openssl::stack::Stack;
-use openssl::x509::{X509, X509VerifyResult};
+use openssl::stack::{Stack, StackRef};
+use openssl::x509::store::X509StoreRef;
+use openssl::x509::{X509, X509Ref, X509StoreContext, X509VerifyResult};
 
 use crate::backend;
 use crate::error::TlsError;
@@ -91,7 +92,7 @@ impl Inquiry {
     pub fn responder(&self) -> Option<String> {
         let all = self.certificate.ocsp_responders();
         drop(ErrorStack::get());
-        all.ok()?.iter().next().map(|url| url.to_string())
+        all.ok()?.iter().next().map(ToString::to_string)
     }
 
     /// The request in DER, without a nonce.
@@ -140,6 +141,25 @@ impl Inquiry {
         OcspCertId::from_cert(MessageDigest::sha1(), &self.certificate, &self.issuer)
             .map_err(failed("OCSP_cert_to_id()"))
     }
+}
+
+/// The chain from `leaf` up to its root, by the certificates that its owner sent and those of `store`. It is built
+/// anew, since no library keeps it over the resumption of a session.
+pub(crate) fn verified_chain(
+    leaf: &X509Ref,
+    sent: Option<&StackRef<X509>>,
+    store: &X509StoreRef,
+) -> Result<Vec<X509>, TlsError> {
+    let mut others = Stack::new()?;
+    for other in sent.into_iter().flatten() {
+        others.push(other.to_owned())?;
+    }
+    let mut context = X509StoreContext::new()?;
+    let chain = context.init(store, leaf, &others, |context| {
+        let verified = context.verify_cert()?;
+        Ok(verified.then(|| context.chain().into_iter().flatten().map(ToOwned::to_owned).collect::<Vec<_>>()))
+    })?;
+    chain.ok_or_else(|| TlsError::failed("X509_verify_cert()", &LibraryErrors::take()))
 }
 
 /// Whether `issuer` is the one that the certificate names.

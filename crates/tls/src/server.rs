@@ -2,7 +2,7 @@
 //! `ClientHello` has told which server it wants.
 
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslOptions, SslRef, SslSessionRef, SslVerifyMode};
@@ -13,6 +13,7 @@ use crate::conf_command::Lists;
 use crate::connection::Connection;
 use crate::error::{TlsError, Warning};
 use crate::settings::{ClientVerify, ServerSettings};
+use crate::staple::Staple;
 use crate::tickets::TicketKeys;
 
 mod build;
@@ -27,7 +28,7 @@ pub struct ServerContext {
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
     shared_cache: Option<Arc<SharedSessionCache>>,
     pub(crate) rejects: bool,
-    stapling: Mutex<Option<Arc<[u8]>>>,
+    staples: Arc<[Arc<Staple>]>,
 }
 
 struct PerConnection {
@@ -54,9 +55,9 @@ impl ServerContext {
         Ok((Arc::new(context), warnings))
     }
 
-    /// Replaces the stapled OCSP response (DER) for connections to come.
-    pub fn set_stapling(&self, response: Option<Vec<u8>>) {
-        *self.stapling.lock().unwrap_or_else(PoisonError::into_inner) = response.map(Arc::from);
+    /// The OCSP responses that are sent along, one for each certificate that can have one.
+    pub fn staples(&self) -> &[Arc<Staple>] {
+        &self.staples
     }
 
     /// Forgets a session in every cache of this context.
@@ -85,13 +86,9 @@ impl ServerContext {
             backend::set_verify_depth(ssl, *verify_depth);
         }
         lists.apply(ssl)?;
-        let stapling = self.stapling.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(response) = &stapling {
-            backend::staple(ssl, response);
-        }
         let mut is_legacy = false;
         if let Some(connection) = Connection::of_mut(ssl) {
-            connection.stapling = stapling;
+            connection.staples = Arc::clone(&self.staples);
             is_legacy = connection.hello.is_legacy;
         }
         if is_legacy && *allows_legacy {

@@ -101,6 +101,21 @@ pub enum SessionCache {
     },
 }
 
+/// Whether OCSP responses are sent with certificates, and where they come from.
+#[derive(Clone, Debug, Default)]
+pub enum Stapling {
+    /// None are sent.
+    #[default]
+    Off,
+    /// This one (`ssl_stapling_file`): its name, and DER.
+    Given(String, Vec<u8>),
+    /// What responders say; see [`ServerContext::staples`](crate::ServerContext::staples).
+    Fetched {
+        /// `ssl_stapling_verify`
+        verify: bool,
+    },
+}
+
 /// Everything a server context is built from. Field names follow the `ssl_*` directives.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
@@ -142,8 +157,8 @@ pub struct ServerSettings {
     pub conf_commands: Vec<(String, String)>,
     /// `ssl_certificate_compression`
     pub certificate_compression: bool,
-    /// A DER OCSP response to staple (`ssl_stapling_file`).
-    pub stapling: Option<Vec<u8>>,
+    /// `ssl_stapling`
+    pub stapling: Stapling,
     /// `ssl_reject_handshake`
     pub reject_handshake: bool,
 }
@@ -170,7 +185,7 @@ impl Default for ServerSettings {
             alpn: Vec::new(),
             conf_commands: Vec::new(),
             certificate_compression: false,
-            stapling: None,
+            stapling: Stapling::Off,
             reject_handshake: false,
         }
     }

@@ -16,8 +16,6 @@ const ABSENT: &str = "\
 | `listen … accept_filter=name` | a warning: the system has none, as for nginx on Linux | `deferred` |
 | `listen … setfib=number` | an invalid parameter, as for nginx on Linux | policy routing of the system |
 | `ssl_ech_file`, `ssl_certificate_compression` | a warning, as for nginx with a library that cannot | leave them out |
-| `ssl_ocsp` | a certificate whose status would have to be asked for is refused | `ssl_crl` |
-| `ssl_stapling` without `ssl_stapling_file` | nothing is fetched, nothing is stapled | fetch the answer by other means into `ssl_stapling_file` |
 ";
 
 /// What is otherwise on purpose.

@@ -42,6 +42,9 @@ fn append(s: &Session, which: Builtin, out: &mut Vec<u8>) -> Option<()> {
             let result = stream.verify_result();
             if verify == VerifyClient::Off || stream.peer_certificate().is_none() {
                 out.extend_from_slice(b"NONE");
+            } else if let Some(reason) = rare.ocsp_refusal.get() {
+                out.extend_from_slice(b"FAILED:");
+                out.extend_from_slice(reason.as_bytes());
             } else if result.is_ok() {
                 out.extend_from_slice(b"SUCCESS");
             } else {

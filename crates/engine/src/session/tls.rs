@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::family::ssl::{Certificate, Ocsp, VerifyClient};
+use config::family::ssl::{Certificate, VerifyClient};
 use tls::{Choice, HandshakeError, Identity, Status, Stream};
 
 use super::fail::Cause;
-use super::{Action, Phase, Session, identity, overload};
+use super::{Action, Phase, Session, identity, ocsp, overload};
 use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
@@ -27,13 +27,14 @@ pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     // Variables ask the connection itself, when they are asked.
     let _ = s.rare().tls.set(Rc::clone(&stream));
     let end = TlsEnd::new(stream, Rc::clone(&s.socket));
-    match reactor::timeout(timeout, shake(&end)).await {
-        // The deadline ends it without a word.
-        Err(_elapsed) => return Err(Cause::Told(500)),
-        Ok(Err(error)) => return Err(cause(s, error)),
-        Ok(Ok(())) => {}
-    }
-    let verified = verify(s, &end);
+    let shaken = async {
+        let shaken = shake(&end).await;
+        ocsp::refresh_staple(s, &end);
+        shaken.map_err(|error| cause(s, error))?;
+        Ok(verify(s, &end).await)
+    };
+    // The deadline ends it without a word.
+    let verified = reactor::timeout(timeout, shaken).await.unwrap_or(Err(Cause::Told(500)))?;
     if verified.is_err() {
         end.stream.borrow_mut().remove_session();
     }
@@ -112,25 +113,24 @@ fn cause(s: &Session, error: HandshakeError) -> Cause {
 }
 
 /// The checks of `ssl_verify_client` by the server in force.
-fn verify(s: &Session, end: &TlsEnd) -> Phase {
+async fn verify(s: &Session, end: &TlsEnd) -> Phase {
     let mode = s.server().conf.ssl.as_ref().map_or(VerifyClient::Off, |ssl| ssl.verify_client);
     if mode == VerifyClient::Off {
         return Ok(());
     }
-    let stream = end.stream.borrow();
-    let result = stream.verify_result();
+    let (result, shown) = {
+        let stream = end.stream.borrow();
+        (stream.verify_result(), stream.peer_certificate().is_some())
+    };
     let forgiven = mode == VerifyClient::OptionalNoCa && result.is_unknown_ca();
     if !result.is_ok() && !forgiven {
         return Err(Cause::ClientCertificate(result.code().into(), result.text().to_owned()));
     }
-    let shown = stream.peer_certificate().is_some();
     if mode == VerifyClient::On && !shown {
         return Err(Cause::NoClientCertificate);
     }
-    let ocsp = s.server().conf.ssl.as_ref().map_or(Ocsp::Off, |ssl| ssl.ocsp);
-    if ocsp != Ocsp::Off && shown {
-        // No responder is asked so far, and a certificate whose status is unknown is not let in.
-        return Err(Cause::CertificateStatus("certificate status request failed"));
-    }
-    Ok(())
+    ocsp::validate(s, end).await.map_err(|reason| {
+        s.rare().ocsp_refusal.set(Some(reason));
+        Cause::CertificateStatus(reason)
+    })
 }

@@ -204,9 +204,9 @@ pub(crate) fn group(ssl: &SslRef) -> Option<String> {
 }
 
 /// The response stapled on this connection.
-pub(crate) fn staple(ssl: &mut SslRef, response: &[u8]) {
+pub(crate) fn staple(ssl: &mut SslRef, response: &[u8]) -> bool {
     // SAFETY: a live connection; the library copies the bytes.
-    unsafe { sys::SSL_set_ocsp_response(ssl.as_ptr(), response.as_ptr(), response.len()) };
+    unsafe { sys::SSL_set_ocsp_response(ssl.as_ptr(), response.as_ptr(), response.len()) == 1 }
 }
 
 /// zlib among the algorithms of RFC 8879.
@@ -230,12 +230,6 @@ unsafe extern "C" fn compress(_: *mut sys::SSL, out: *mut sys::CBB, data: *const
         Ok(packed) => unsafe { sys::CBB_add_bytes(out, packed.as_ptr(), packed.len()) },
         Err(_) => 0,
     }
-}
-
-/// Nothing to do: responses are set per connection.
-#[expect(clippy::unnecessary_wraps, reason = "the other library can fail here")]
-pub(crate) fn install_staple_callback(_: &mut SslContextBuilder) -> Result<(), ErrorStack> {
-    Ok(())
 }
 
 /// Nothing to do: there are no security levels.

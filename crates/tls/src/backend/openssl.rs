@@ -256,24 +256,15 @@ pub(crate) fn group(ssl: &SslRef) -> Option<String> {
     (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
 }
 
-/// Kept for the callback below.
-pub(crate) fn staple(_: &mut SslRef, _: &[u8]) {}
+/// The response stapled on this connection.
+pub(crate) fn staple(ssl: &mut SslRef, response: &[u8]) -> bool {
+    ssl.set_ocsp_status(response).is_ok()
+}
 
 /// The oldest version that is supported cannot compress certificates.
 #[expect(clippy::unnecessary_wraps, reason = "the other library can fail here")]
 pub(crate) fn compress_certificates(_: &mut SslContextBuilder) -> Result<bool, ErrorStack> {
     Ok(false)
-}
-
-/// Staples the connection's response when the client asks for one.
-pub(crate) fn install_staple_callback(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
-    builder.set_status_callback(|ssl| {
-        let Some(response) = Connection::of(ssl).and_then(|connection| connection.stapling.clone()) else {
-            return Ok(false);
-        };
-        ssl.set_ocsp_status(&response)?;
-        Ok(true)
-    })
 }
 
 /// TLS 1.0 and 1.1 sign with SHA-1 and MD5, which OpenSSL 3 allows at security level 0 only.

@@ -1,7 +1,7 @@
 //! From settings to a server context, in nginx's order, so that of several mistakes the same one is reported.
 
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openssl::dh::Dh;
@@ -23,7 +23,8 @@ use crate::error_text::LibraryErrors;
 use crate::identity::{self, Identity};
 use crate::pem;
 use crate::security_level;
-use crate::settings::{Pem, Protocols, ServerSettings, SessionCache};
+use crate::settings::{Pem, Protocols, ServerSettings, SessionCache, Stapling};
+use crate::staple::{self, Staple};
 use crate::tickets::TicketKeys;
 
 pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> Result<ServerContext, TlsError> {
@@ -52,7 +53,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     builder.set_session_id_context(&session_id_context::digest(settings, &identities))?;
     let ticket_keys = sessions(&mut builder, settings);
     alpn(&mut builder, &settings.alpn);
-    backend::install_staple_callback(&mut builder)?;
+    builder.set_status_callback(|ssl| Ok(staple::on_request(ssl)))?;
     for (name, value) in &settings.conf_commands {
         conf_command::run(&mut builder, &mut lists, true, (name, value))?;
     }
@@ -65,8 +66,10 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         lists,
         allows_legacy: settings.protocols.has_legacy() && level.is_none(),
     };
+    let context = builder.build();
     Ok(ServerContext {
-        context: builder.build(),
+        staples: staples(&context, &identities, settings, warnings)?,
+        context,
         per_connection,
         ticket_keys,
         shared_cache: match &settings.session_cache {
@@ -74,7 +77,6 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
             SessionCache::Off | SessionCache::None => None,
         },
         rejects: settings.reject_handshake,
-        stapling: Mutex::new(settings.stapling.clone().map(Arc::from)),
     })
 }
 
@@ -148,6 +150,28 @@ pub(crate) fn trust_more(
         store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
     }
     Ok(())
+}
+
+fn staples(
+    context: &SslContext,
+    identities: &[Identity],
+    settings: &ServerSettings,
+    warnings: &mut Vec<Warning>,
+) -> Result<Arc<[Arc<Staple>]>, TlsError> {
+    let verify = match &settings.stapling {
+        Stapling::Off => return Ok(Arc::default()),
+        Stapling::Given(name, response) => {
+            staple::check(name, response)?;
+            return Ok(identities.iter().map(|identity| Arc::new(Staple::given(identity, response))).collect());
+        }
+        Stapling::Fetched { verify } => *verify,
+    };
+    let mut trusted = Vec::new();
+    for source in settings.client_ca.iter().chain(&settings.trusted_ca) {
+        trusted.extend(identity::certificates(source, false)?);
+    }
+    let fetched = |identity| Staple::fetched(identity, &trusted, context.clone(), verify, warnings).map(Arc::new);
+    Ok(identities.iter().filter_map(fetched).collect())
 }
 
 fn diffie_hellman(

@@ -209,28 +209,30 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_ocsp",
         "on | off | leaf",
         Some("off"),
-        "Asks whether the client's certificates are revoked: the whole chain, or its leaf.",
+        "Asks OCSP responders whether the client's certificates are revoked, all but the root or the client's own \
+         alone. Who is revoked, unknown, or of whom nobody tells, is refused.",
         |loader, line, _| once(&mut loader.here().ssl.context().ocsp, line, ocsp),
     ),
     Directive::setting(
         "ssl_ocsp_responder",
         "url",
         None,
-        "Checked and ignored: no responder is asked so far.",
+        "Whom to ask (`http://` only), rather than the responder that each certificate names.",
         |loader, line, _| once(&mut loader.here().ssl.context().ocsp_responder, line, |line| Ok(line.text(0))),
     ),
     Directive::setting(
         "ssl_ocsp_cache",
         "off | shared:name:size",
         Some("off"),
-        "Checked and ignored: no responder is asked so far.",
+        "Keeps answers for as long as they hold, for all workers and over reloads.",
         |loader, line, _| ocsp_cache(loader, line),
     ),
     Directive::setting(
         "ssl_stapling",
         "on | off",
         Some("off"),
-        "Sends an OCSP answer about the own certificate with the handshake.",
+        "Sends an OCSP answer about the own certificate to clients that ask for one. It is fetched when the first \
+         one does, and anew at least every hour.",
         |loader, line, _| once(&mut loader.here().ssl.context().stapling, line, flag),
     ),
     Directive::setting(
@@ -247,14 +249,14 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_stapling_responder",
         "url",
         None,
-        "Checked and ignored: no responder is asked so far, see `ssl_stapling_file`.",
+        "Whom to ask (`http://` only), rather than the responder that the certificate names.",
         |loader, line, _| once(&mut loader.here().ssl.context().stapling_responder, line, |line| Ok(line.text(0))),
     ),
     Directive::setting(
         "ssl_stapling_verify",
         "on | off",
         Some("off"),
-        "Checked and ignored: the answer of `ssl_stapling_file` is sent as it is.",
+        "Whether the answer's signer is verified by `ssl_trusted_certificate`.",
         |loader, line, _| once(&mut loader.here().ssl.context().stapling_verify, line, flag),
     ),
     Directive {

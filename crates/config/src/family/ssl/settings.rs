@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy::address;
 use syntax::Diagnostic;
 
 use super::{Certificate, ObjectCache, Ocsp, Pem, Protocols, SessionCache, Ssl, VerifyClient};
@@ -179,30 +178,11 @@ fn check(ssl: &Ssl) -> Result<(), Diagnostic> {
     if matches!(ssl.verify_client, VerifyClient::On | VerifyClient::Optional) && !trusted {
         return refuse("no ssl_client_certificate or ssl_trusted_certificate for ssl_verify_client");
     }
-    if ssl.ocsp != Ocsp::Off {
-        if ssl.verify_client == VerifyClient::OptionalNoCa {
-            return refuse("\"ssl_ocsp\" is incompatible with \"ssl_verify_client optional_no_ca\"");
-        }
-        if let Some(url) = &ssl.ocsp_responder {
-            responder(url)?;
-        }
+    if ssl.ocsp != Ocsp::Off && ssl.verify_client == VerifyClient::OptionalNoCa {
+        return refuse("\"ssl_ocsp\" is incompatible with \"ssl_verify_client optional_no_ca\"");
     }
     if ssl.stapling && ssl.certificate_compression {
         return refuse("\"ssl_stapling\" is incompatible with \"ssl_certificate_compression\"");
     }
     Ok(())
-}
-
-/// The responder is asked by plain HTTP.
-fn responder(url: &str) -> Result<(), Diagnostic> {
-    let refuse = |phrase: &str, url: &str| {
-        Diagnostic::emerg(format!("{phrase} in OCSP responder \"{url}\" in \"ssl_ocsp_responder\""))
-    };
-    let prefix = "http://";
-    let rest = match url.split_at_checked(prefix.len()) {
-        Some((start, rest)) if start.eq_ignore_ascii_case(prefix) && !rest.is_empty() => rest,
-        _ => return Err(refuse("invalid URL prefix", url)),
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    address::parse_upstream(authority.as_bytes()).map(drop).map_err(|phrase| refuse(phrase, rest))
 }

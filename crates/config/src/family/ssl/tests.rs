@@ -131,14 +131,6 @@ fn contradictions() {
             "\"ssl_ocsp\" is incompatible with \"ssl_verify_client optional_no_ca\"",
         ),
         (
-            "ssl_ocsp leaf; ssl_ocsp_responder ftp://x;",
-            "invalid URL prefix in OCSP responder \"ftp://x\" in \"ssl_ocsp_responder\"",
-        ),
-        (
-            "ssl_ocsp on; ssl_ocsp_responder http://:80/;",
-            "no host in OCSP responder \":80/\" in \"ssl_ocsp_responder\"",
-        ),
-        (
             "ssl_stapling on; ssl_certificate_compression on;",
             "\"ssl_stapling\" is incompatible with \"ssl_certificate_compression\"",
         ),
