@@ -28,6 +28,7 @@ mod blackbox {
     mod ssl_preread;
     mod ssl_session;
     mod ssl_verify;
+    mod traps;
     mod udp;
     mod upstream;
 }

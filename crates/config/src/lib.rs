@@ -98,6 +98,8 @@ pub struct Server {
     pub set: Vec<set::Assignment>,
     /// `set_real_ip_from`.
     pub realip: Arc<policy::realip::TrustedProxies>,
+    /// `proxy_protocol_from`; `None` is everybody.
+    pub header_senders: Option<Arc<policy::realip::TrustedProxies>>,
     /// `limit_conn`.
     pub limit_conn: limit_conn::LimitConn,
     /// `prelude_timeout` and `client_connections`.

@@ -107,6 +107,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
             access_log: log::merge(&own.log, &outer.log),
             set: draft.set,
             realip: realip::merge(&own.realip, &outer.realip),
+            header_senders: realip::senders(&own.realip, &outer.realip),
             limit_conn: limit_conn::merge(&own.limit_conn, &outer.limit_conn),
             overload: overload::merge(&own.overload, &outer.overload),
             access: access::merge(&own.access, &outer.access),

@@ -146,6 +146,10 @@ impl Generation {
             Target::Evaluated(path, rules) => {
                 let mut name = Vec::new();
                 path.render(scope, &mut name);
+                if !stays_within(path.literal_start(), &name) {
+                    let name = String::from_utf8_lossy(&name);
+                    return Err((Level::Error, format!("log file \"{name}\" is outside of its directory")));
+                }
                 let path = self.plan.prefix.join(OsStr::from_bytes(&name));
                 let written = match rules {
                     None => LogFile::open(&path).and_then(|file| file.write(line)),
@@ -194,5 +198,47 @@ impl Generation {
         }
         self.connections.set(self.connections.get() + 1);
         Some(Connection(Rc::clone(&self.connections)))
+    }
+}
+
+/// Whether a path that begins with what the configuration says literally stays in the directory that this names, where
+/// it names one: what variables add must not lead elsewhere.
+fn stays_within(literal: &[u8], path: &[u8]) -> bool {
+    let directory = literal.rsplitn(2, |byte| *byte == b'/').nth(1).unwrap_or_default();
+    let mut depth = 0_usize;
+    for part in path.get(directory.len()..).unwrap_or_default().split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return false,
+            },
+            _ => depth += 1,
+        }
+    }
+    !path.contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stays_within;
+
+    #[test]
+    fn variables_lead_log_paths_nowhere_else() {
+        for (literal, path, stays) in [
+            ("/var/log/", "/var/log/a.test", true),
+            ("/var/log/x-", "/var/log/x-a/b", true),
+            ("/var/log/x-", "/var/log/x-/../b", true),
+            ("/var/log/x-", "/var/log/x-/../../b", false),
+            ("/var/log/", "/var/log/../etc/passwd", false),
+            ("../log/", "../log/a", true),
+            ("../log/", "../log/../a", false),
+            ("", "a/b", true),
+            ("", "/anywhere/at/all", true),
+            ("", "../a", false),
+            ("/var/log/", "/var/log/a\0b", false),
+        ] {
+            assert_eq!(stays_within(literal.as_bytes(), path.as_bytes()), stays, "{literal} {path:?}");
+        }
     }
 }

@@ -344,10 +344,14 @@ async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     overload::count_client(s)?;
     access::check(s)?;
     if s.virtual_address().ssl && matches!(client, End::Plain(_)) {
+        let judged = s.server();
         overload::within(s, tls::handshake(s, client)).await?;
+        access::check_again(s, judged)?;
     }
     if s.server().conf.ssl_preread {
+        let judged = s.server();
         overload::within(s, preread::read(s, client)).await?;
+        access::check_again(s, judged)?;
     }
     content::run(s, client).await
 }

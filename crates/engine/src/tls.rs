@@ -42,6 +42,17 @@ pub struct ServerTls {
     pub proxy_passphrases: Vec<Vec<u8>>,
 }
 
+/// Under what a TLS session is kept. Servers that share a group of peers may trust others, or show other certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// The peer.
+    pub peer: Arc<str>,
+    /// The name that it was asked for and verified by.
+    pub name: Box<str>,
+    /// Which of the generation's contexts it was made with, by its place in memory.
+    pub context: usize,
+}
+
 /// `ssl_session_cache shared:NAME:SIZE` by name.
 #[derive(Debug, Default)]
 pub struct SessionCaches {

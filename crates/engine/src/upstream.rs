@@ -15,6 +15,7 @@ use policy::address::Address;
 use policy::balance::{Method, Metric, PeerConf, PeerRef, Peers, Selection};
 use policy::template::Template;
 
+use crate::tls::SessionKey;
 pub use follow::follow;
 
 /// State of a group that all threads share (`zone`).
@@ -48,9 +49,6 @@ impl SharedPeers {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Under what a TLS session is kept: the peer, and the name it was asked for and verified by.
-pub type SessionKey = (Arc<str>, Box<str>);
 
 /// A group on one thread.
 pub struct Group {

@@ -60,6 +60,14 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 impl Template {
+    /// The text before the first variable.
+    pub fn literal_start(&self) -> &[u8] {
+        match self.parts.first() {
+            Some(Part::Text(text)) => text,
+            _ => &[],
+        }
+    }
+
     /// Reads text; variables in it are referenced in `variables`.
     pub fn parse(text: &[u8], variables: &mut Variables, captures: Captures) -> Result<Self, TemplateError> {
         Self::parse_words([text], variables, captures)

@@ -83,11 +83,27 @@ impl ErrorLogs {
         if let Some(number) = connection {
             let _ = write!(line, "*{number} ");
         }
+        let begin = line.len();
         line.extend_from_slice(text);
+        disarm(&mut line, begin);
         line.truncate(LONGEST - 1);
         line.push(b'\n');
         for (_, target) in self.logs.iter().filter(|(admitted, _)| level <= *admitted) {
             target.write(level, &line);
+        }
+    }
+}
+
+/// Makes control characters from `begin` on visible: what a client sent must not look like another line, nor speak to
+/// a terminal.
+fn disarm(line: &mut Vec<u8>, begin: usize) {
+    let text = line.get(begin..).unwrap_or_default();
+    let Some(first) = text.iter().position(u8::is_ascii_control) else { return };
+    for byte in line.split_off(begin + first) {
+        if byte.is_ascii_control() {
+            let _ = write!(line, "\\x{byte:02X}");
+        } else {
+            line.push(byte);
         }
     }
 }
@@ -104,5 +120,22 @@ impl Target {
                 Ok(())
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_made_visible() {
+        let disarmed = |text: &[u8]| {
+            let mut line = b"head\n".to_vec();
+            line.extend_from_slice(text);
+            disarm(&mut line, 5);
+            String::from_utf8(line).unwrap()
+        };
+        assert_eq!(disarmed("plain é \"text\" \\".as_bytes()), "head\nplain é \"text\" \\");
+        assert_eq!(disarmed(b"a\nb\r\0\x1b[2J\x7f\t"), "head\na\\x0Ab\\x0D\\x00\\x1B[2J\\x7F\\x09");
     }
 }

@@ -3,14 +3,13 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use reactor::Socket;
 use tls::{Shutdown, StreamError, Transfer};
 
 use super::pipe::Pipe;
-use crate::tls::Connection;
+use crate::tls::{Connection, SessionKey};
 
 /// How long a close waits for the peer's `close_notify`, milliseconds.
 const CLOSE_NOTIFY_WAIT: u64 = 3_000;
@@ -34,7 +33,7 @@ pub struct TlsEnd {
     /// The socket beneath, to wait on.
     pub socket: Rc<Socket>,
     /// Under which key a session it gave us is to be kept, for towards upstreams.
-    pub remember: Option<(Arc<str>, Box<str>)>,
+    pub remember: Option<SessionKey>,
     /// An error or a deadline has ended it: no alert goes out any more.
     broken: bool,
 }

@@ -25,6 +25,8 @@ pub enum Cause {
     ManyHandshakes,
     /// `prelude_timeout` ran out: waiting for the client, or (true) for the upstream.
     PreludeTimeout(bool),
+    /// `proxy_protocol_from` does not name the client.
+    HeaderSender,
     /// No PROXY header came in time.
     HeaderTimeout,
     /// Reading the PROXY header failed.
@@ -105,7 +107,7 @@ impl Cause {
             | Self::HeaderVersion(_)
             | Self::PrereadFull
             | Self::PreludeTimeout(false) => 400,
-            Self::Forbidden | Self::Guarded(..) => 403,
+            Self::Forbidden | Self::Guarded(..) | Self::HeaderSender => 403,
             Self::Limited(..) | Self::ManySessions(..) | Self::ManyHandshakes => 503,
             Self::NoLiveUpstreams | Self::UpstreamTimeout | Self::PreludeTimeout(true) => 502,
             _ => 500,
@@ -144,6 +146,7 @@ impl fmt::Display for Cause {
             Self::Limited(zone, _) => write!(f, "limiting connections by zone \"{zone}\""),
             Self::ManySessions(most, _) => write!(f, "limiting connections of a client to {most}"),
             Self::PreludeTimeout(_) => f.write_str("prelude timed out (110: Connection timed out)"),
+            Self::HeaderSender => f.write_str("PROXY protocol forbidden by \"proxy_protocol_from\""),
             Self::HeaderTimeout => f.write_str("client timed out (110: Connection timed out)"),
             Self::HeaderRead(error) | Self::ClientRead(error) => write!(f, "recv() failed{}", errno(error)),
             Self::BrokenHeader(text) => write!(f, "broken header: \"{text}\""),
@@ -193,6 +196,7 @@ mod tests {
             (Cause::ManyHandshakes, 503, None, ""),
             (Cause::PreludeTimeout(false), 400, Some(Level::Info), "prelude timed out (110: Connection timed out)"),
             (Cause::PreludeTimeout(true), 502, Some(Level::Info), "prelude timed out (110: Connection timed out)"),
+            (Cause::HeaderSender, 403, Some(Level::Error), "PROXY protocol forbidden by \"proxy_protocol_from\""),
             (Cause::HeaderTimeout, 200, Some(Level::Info), "client timed out (110: Connection timed out)"),
             (Cause::BrokenHeader("x".into()), 400, Some(Level::Error), "broken header: \"x\""),
             (Cause::PrereadFull, 400, Some(Level::Error), "preread buffer full"),

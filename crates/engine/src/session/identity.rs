@@ -67,10 +67,21 @@ fn place(s: &Session, source: &Pem, what: &str) -> Result<Place, String> {
     }
     let name = String::from_utf8_lossy(&value);
     // A name that a client chose must not lead anywhere else.
-    if value.contains(&0) || Path::new(&*name).components().any(|part| part == Component::ParentDir) {
+    if value.contains(&0)
+        || is_path_in_disguise(s)
+        || Path::new(&*name).components().any(|part| part == Component::ParentDir)
+    {
         return Err(format!("cannot load {what} \"{}\": unsafe path", name.escape_default()));
     }
     Ok(Place::File(s.generation.plan.conf_dir.join(&*name)))
+}
+
+/// Whether the client asks for a name that means something to the file system.
+fn is_path_in_disguise(s: &Session) -> bool {
+    let odd = |name: &[u8]| name.contains(&b'/') || name.contains(&0) || name.windows(2).any(|pair| pair == b"..");
+    let asked = s.rare_if_any().and_then(|rare| rare.server_name.borrow().as_deref().map(odd));
+    let preread = s.hello.borrow().as_ref().and_then(|hello| hello.server_name().map(odd));
+    asked == Some(true) || preread == Some(true)
 }
 
 fn data(text: &[u8]) -> tls::Pem {

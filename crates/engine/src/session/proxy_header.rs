@@ -13,6 +13,9 @@ const LONGEST: usize = 4096;
 /// Reads the PROXY header that the address demands.
 pub(super) async fn read(s: &Session) -> Phase {
     s.doing(Action::ReadingHeader);
+    if s.server().conf.header_senders.as_ref().is_some_and(|senders| !senders.trusts(&s.client.borrow())) {
+        return Err(Cause::HeaderSender);
+    }
     let timeout = s.server().conf.core.proxy_protocol_timeout;
     match reactor::timeout(timeout, header(s)).await {
         Ok(done) => done,

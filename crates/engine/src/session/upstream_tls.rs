@@ -13,7 +13,7 @@ use tls::{ClientContext, ConnectOptions, HandshakeError, Identity, Stream};
 use super::fail::Cause;
 use super::{Action, Session};
 use crate::relay::{End, TlsEnd};
-use crate::tls::Transport;
+use crate::tls::{SessionKey, Transport};
 use crate::upstream::{Group, Picked};
 
 /// Shakes hands with a peer. `Err(None)`: what there is to say is said, and another peer may be
@@ -35,8 +35,13 @@ pub(super) async fn handshake(
         Some(Cause::Told(500))
     })?;
     let sni = conf.server_name && name.parse::<IpAddr>().is_err() && !name.is_empty();
-    let key = (Arc::clone(&picked.name), Box::from(name.as_str()));
-    let reuse = conf.context.session_reuse && group.lasting;
+    let key = SessionKey {
+        peer: Arc::clone(&picked.name),
+        name: Box::from(name.as_str()),
+        context: Arc::as_ptr(context).addr(),
+    };
+    // A session is whose certificate it began with, so those of certificates by variables are not shared.
+    let reuse = conf.context.session_reuse && group.lasting && identity.is_none();
     let session = if reuse { group.tls_sessions.borrow().get(&key).cloned() } else { None };
     let options = ConnectOptions {
         server_name: sni.then_some(name.as_str()),
