@@ -146,6 +146,24 @@ fn groups_and_literals_are_the_administrators_own_choice() {
 }
 
 #[test]
+fn the_literal_address_of_another_server_is_no_way_around() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("inside");
+    let conf = format!(
+        "{LOG}proxy_guard on;\n\
+         server {{ listen 127.0.0.1:%in; ssl_preread on; proxy_pass $ssl_preread_server_name:%port; }}\n\
+         server {{ listen 127.0.0.1:%fixed; proxy_pass 127.0.0.1:%port; }}"
+    );
+    let gw = gateway(&conf).with("port", up.addr().rsplit(':').next().unwrap()).start();
+    assert_eq!(gw.ask("fixed", ""), "inside");
+    assert_eq!(ask(&gw, "127.0.0.1"), "");
+    gw.wait_error("is refused by proxy_guard: 127.0.0.1 is loopback, client: ");
+    assert_eq!(up.accepted(), 1);
+}
+
+#[test]
 fn an_open_relay_is_warned_of_at_start_and_not_by_a_test() {
     if is_nginx() {
         return;

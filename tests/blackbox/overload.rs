@@ -71,6 +71,23 @@ fn one_deadline_for_every_step_before_the_relay() {
 }
 
 #[test]
+fn a_connection_that_is_passed_on_brings_its_age_along() {
+    if is_nginx() {
+        return;
+    }
+    let conf = "server { listen 127.0.0.1:%in proxy_protocol; pass 127.0.0.1:%next; }\n\
+                server { listen 127.0.0.1:%next; ssl_preread on; prelude_timeout 1500ms; return x; }";
+    let gw = gateway(conf).start();
+    let mut client = gw.connect("in");
+    assert!(client.is_quiet_for(Duration::from_millis(1200)));
+    let passed = Instant::now();
+    client.send("PROXY UNKNOWN\r\n");
+    client.wait_for_end();
+    assert!(passed.elapsed() < Duration::from_millis(1000), "{:?}", passed.elapsed());
+    gw.wait_error("prelude timed out (110: Connection timed out) while prereading client data, ");
+}
+
+#[test]
 fn a_session_that_relays_is_not_hurried() {
     if is_nginx() {
         return;
@@ -150,6 +167,23 @@ fn sessions_of_one_address_are_limited_over_servers_and_workers() {
         client.try_send("x").ok()?;
         (client.recv_some().ok()? == b"x").then_some(())
     });
+}
+
+#[test]
+fn sessions_of_datagrams_count_too() {
+    if is_nginx() {
+        return;
+    }
+    let up = testkit::UdpBackend::echo();
+    let conf = "client_connections 1;\nserver { listen 127.0.0.1:%in udp; proxy_pass %up; }";
+    let gw = gateway(conf).with("up", up.addr()).start();
+    let (first, second) = (testkit::UdpPeer::connect(&gw.addr("in")), testkit::UdpPeer::connect(&gw.addr("in")));
+    first.send("one");
+    assert_eq!(first.recv(), b"one");
+    second.send("two");
+    gw.wait_error("limiting connections of a client to 1");
+    first.send("three");
+    assert_eq!(first.recv(), b"three");
 }
 
 #[test]

@@ -37,7 +37,10 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
     let text = String::from_utf8_lossy(&value).into_owned();
     let target = address::parse_upstream(&value)
         .map_err(|phrase| Cause::BadTarget(format!("{phrase} in upstream \"{text}\"")))?;
-    if let Some(known) = s.generation.group_named(&target) {
+    // With a port a value may come to the address of another server's literal `proxy_pass`, which clients of this one
+    // were not given.
+    let judged = s.server().conf.guard.is_some() && target.port.is_some();
+    if let Some(known) = s.generation.group_named(&target).filter(|_| !judged) {
         return Ok(known);
     }
     let no_port = || Cause::BadTarget(format!("no port in upstream \"{text}\""));
