@@ -83,7 +83,7 @@ fn a_connection_that_is_passed_on_brings_its_age_along() {
     let passed = Instant::now();
     client.send("PROXY UNKNOWN\r\n");
     client.wait_for_end();
-    assert!(passed.elapsed() < Duration::from_millis(1000), "{:?}", passed.elapsed());
+    assert!(passed.elapsed() < Duration::from_secs(1), "{:?}", passed.elapsed());
     gw.wait_error("prelude timed out (110: Connection timed out) while prereading client data, ");
 }
 
