@@ -10,6 +10,7 @@ mod blackbox {
     mod content;
     mod geo;
     mod guard;
+    mod keeper;
     mod limit_conn;
     mod listen;
     mod load;
@@ -22,7 +23,9 @@ mod blackbox {
     mod proxy_protocol;
     mod proxy_ssl;
     mod resolver;
+    mod rotation;
     mod server_name;
+    mod service_manager;
     mod signals;
     mod ssl;
     mod ssl_preread;
@@ -30,6 +33,7 @@ mod blackbox {
     mod ssl_verify;
     mod traps;
     mod udp;
+    mod upgrade;
     mod upstream;
 }
 

@@ -31,6 +31,7 @@ pub struct Builder {
     workers: usize,
     connections: usize,
     env: Vec<(&'static str, String)>,
+    daemon: bool,
 }
 
 impl Builder {
@@ -46,6 +47,7 @@ impl Builder {
             workers: 1,
             connections: 512,
             env: Vec::new(),
+            daemon: false,
         }
     }
 
@@ -98,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// Has the gateway go into the background, as the change of a binary asks for.
+    #[must_use]
+    pub fn daemon(mut self) -> Self {
+        self.daemon = true;
+        self
+    }
+
     /// Writes a file that the config can name as `%dir/NAME`.
     #[must_use]
     pub fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
@@ -112,9 +121,10 @@ impl Builder {
 
     fn render(&mut self) -> String {
         let text = format!(
-            "{user}daemon off;\nworker_processes {workers};\npid %dir/pid;\nerror_log %dir/error.log {level};\n{main}\n\
+            "{user}daemon {daemon};\nworker_processes {workers};\npid %dir/pid;\nerror_log %dir/error.log {level};\n{main}\n\
              events {{ worker_connections {connections}; }}\nstream {{\n{stream}\n}}\n",
             user = if rustix::process::geteuid().is_root() { format!("user {};\n", self.user) } else { String::new() },
+            daemon = if self.daemon { "on" } else { "off" },
             level = self.level,
             workers = self.workers,
             connections = self.connections,
@@ -143,12 +153,13 @@ impl Builder {
             .stderr(stderr)
             .spawn()
             .expect("the gateway starts");
-        let mut gateway = Gateway { setup: self, child };
-        let pid_file = gateway.path("pid");
+        let mut gateway = Gateway { pid: child.id(), setup: self, child };
         poll("the pid file says that the gateway listens", || {
             let over = gateway.child.try_wait().expect("a status");
-            assert!(over.is_none(), "the gateway ended: {over:?}\n{}{}", gateway.stderr(), gateway.error_text());
-            std::fs::read_to_string(&pid_file).ok().filter(|text| text.ends_with('\n'))
+            let gone = over.filter(|status| !(gateway.setup.daemon && status.success()));
+            assert!(gone.is_none(), "the gateway ended: {over:?}\n{}{}", gateway.stderr(), gateway.error_text());
+            gateway.pid = gateway.pid_in("pid")?;
+            Some(())
         });
         gateway
     }
@@ -165,6 +176,7 @@ fn command(binary: &Binary, dir: &Path, conf: &Path) -> Command {
 pub struct Gateway {
     setup: Builder,
     child: Child,
+    pid: u32,
 }
 
 impl Gateway {
@@ -203,15 +215,24 @@ impl Gateway {
         TlsClient::new(&self.addr(name))
     }
 
-    /// The process id of the process that was started.
+    /// The process id of the process that was started, or of the one that it left in the background.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
+    }
+
+    /// The process id in a pid file of this name, once there is one.
+    pub fn pid_in(&self, name: &str) -> Option<u32> {
+        std::fs::read_to_string(self.path(name)).ok()?.strip_suffix('\n')?.parse().ok()
     }
 
     /// Sends a signal to it.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process id");
-        kill_process(pid, signal).expect("the signal is sent");
+        self.signal_to(self.pid, signal);
+    }
+
+    /// Sends a signal to a process that it has started.
+    pub fn signal_to(&self, pid: u32, signal: Signal) {
+        send_signal(pid, signal);
     }
 
     /// Puts a new inside of `stream {}` into the config file.
@@ -310,12 +331,31 @@ impl Gateway {
     }
 }
 
+/// Sends a signal to a process that the test has started.
+pub fn send_signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a process id");
+    kill_process(pid, signal).expect("the signal is sent");
+}
+
+/// Whether a process has ended, be its status still waited for.
+pub fn is_over(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
 fn read(path: &Path) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if self.setup.daemon {
+            for pid in ["pid", "pid.oldbin"].into_iter().filter_map(|name| self.pid_in(name)) {
+                // It may have ended in between.
+                let _ = kill_process(Pid::from_raw(pid.cast_signed()).expect("a process id"), Signal::TERM);
+                poll("the gateway ends", || is_over(pid).then_some(()));
+            }
+        }
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal(Signal::TERM);
             let end = std::time::Instant::now() + crate::LIMIT;

@@ -28,7 +28,7 @@ pub use backend::{FullListener, TcpBackend};
 pub use binary::{Binary, Finished};
 pub use deadline::{LIMIT, hold, poll};
 pub use dns::{Data, Dns, Question, Reply};
-pub use gateway::{Builder, ErrorLine, Gateway, parse_error_line};
+pub use gateway::{Builder, ErrorLine, Gateway, is_over, parse_error_line, send_signal};
 pub use hello::Hello;
 pub use ocsp::{OpensslResponder, Responder, http, response};
 pub use peer::{End, Peer};

@@ -35,6 +35,8 @@ pub struct Generation {
     pub plan: Arc<Plan>,
     /// Its end.
     pub drain: Drain,
+    /// Whether no other follows it on this thread.
+    pub is_last: Cell<bool>,
     /// Lines that wait to be written.
     pub buffers: Buffers,
     groups: Vec<Rc<Group>>,
@@ -86,6 +88,7 @@ impl Generation {
         Self {
             plan,
             drain: Drain::default(),
+            is_last: Cell::default(),
             buffers,
             groups,
             by_name,

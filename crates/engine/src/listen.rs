@@ -92,11 +92,13 @@ impl Sockets {
     }
 
     /// Closes what `listeners` do not name any more; sockets of the file system are removed.
-    pub fn close_others(&mut self, listeners: &[Listener], log: &ErrorLogs) {
+    /// Of sockets with `reuseport` there is one for each of `workers`.
+    pub fn close_others(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) {
         let keep: std::collections::HashSet<Key> =
             listeners.iter().map(|listener| (listener.address.clone(), listener.protocol)).collect();
-        self.bound.retain(|key, _| {
+        self.bound.retain(|key, sockets| {
             let kept = keep.contains(key);
+            sockets.truncate(workers.max(1));
             if let (false, Address::Unix(path)) = (kept, &key.0) {
                 let text = format!("deleting socket {}", String::from_utf8_lossy(path));
                 log.write(Level::Warn, None, text.as_bytes());
@@ -104,6 +106,43 @@ impl Sockets {
             }
             kept
         });
+    }
+
+    /// Takes sockets that another program has bound, to be found by [`Sockets::open`]; what is no socket, or
+    /// has no address, is closed.
+    pub fn inherit(&mut self, sockets: Vec<OwnedFd>) {
+        for socket in sockets {
+            let Ok(datagram) = os::options::is_datagram(&socket) else { continue };
+            let Ok(address) = os::socket::local_addr(&socket) else { continue };
+            let protocol = if datagram { Protocol::Udp } else { Protocol::Tcp };
+            self.bound.entry((net::address(address), protocol)).or_default().push(socket);
+        }
+    }
+
+    /// Every socket of each of `listeners`, for another process that serves them.
+    pub fn of_listeners(&self, listeners: &[Listener]) -> Vec<&[OwnedFd]> {
+        let key = |listener: &Listener| (listener.address.clone(), listener.protocol);
+        listeners.iter().map(|listener| self.bound.get(&key(listener)).map_or(&[][..], Vec::as_slice)).collect()
+    }
+
+    /// Takes `sockets`, which another process has bound, as those of `listener`.
+    pub fn adopt(&mut self, listener: &Listener, sockets: Vec<OwnedFd>) {
+        self.bound.insert((listener.address.clone(), listener.protocol), sockets);
+    }
+
+    /// All that are bound.
+    pub fn all(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.bound.values().flatten()
+    }
+
+    /// Closes all; `unlink` removes those of the file system, which is for the process that is the last to
+    /// serve them.
+    pub fn close(&mut self, unlink: bool) {
+        for ((address, _), _sockets) in self.bound.drain() {
+            if let (true, Address::Unix(path)) = (unlink, address) {
+                remove(&path);
+            }
+        }
     }
 
     /// The sockets of one worker, in the order of `listeners`.
@@ -117,16 +156,6 @@ impl Sockets {
                 sockets.get(at).ok_or(io::ErrorKind::NotFound)?.try_clone()
             })
             .collect()
-    }
-}
-
-impl Drop for Sockets {
-    fn drop(&mut self) {
-        for (address, _) in self.bound.keys() {
-            if let Address::Unix(path) = address {
-                remove(path);
-            }
-        }
     }
 }
 
@@ -213,6 +242,7 @@ pub(crate) async fn accept(generation: Rc<Generation>, at: usize, listener: reac
             if generation.drain.is_draining() { Poll::Ready(None) } else { listener.poll_accept().map(Some) }
         });
         match next.await {
+            None if generation.is_last.get() => return take_the_rest(&generation, at, &listener).await,
             None => return,
             Some(Ok((socket, peer))) => {
                 failing = false;
@@ -241,6 +271,19 @@ fn severity(error: &io::Error) -> (Level, bool) {
         _ if error.kind() == io::ErrorKind::ConnectionAborted => (Level::Error, false),
         _ => (Level::Alert, false),
     }
+}
+
+/// Takes connections that were told to this thread, and to no other, before it gave up listening: whoever listens
+/// besides, in a process of a new binary for instance, would not hear of them before the next one comes.
+async fn take_the_rest(generation: &Rc<Generation>, at: usize, listener: &reactor::Listener) {
+    /// Others take connections meanwhile, so they are few.
+    const MOST: usize = 1024;
+    let _live = generation.drain.enter();
+    for (socket, peer) in listener.close().take(MOST) {
+        admit(generation, at, socket, peer);
+    }
+    // Their sessions are counted from their first turn on.
+    reactor::yield_now().await;
 }
 
 fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: os::SockAddr) {

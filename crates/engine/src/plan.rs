@@ -4,6 +4,9 @@
 //! It is made in two steps, since `-t` tells of them apart: [`Draft::new`] reads certificates,
 //! [`Draft::open`] opens logs.
 
+mod reach;
+mod rotate;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +30,9 @@ use crate::log::syslog::Sender;
 use crate::log::{ErrorLogs, Files, LogFile};
 use crate::tls::{Contexts, ServerTls};
 use crate::upstream::SharedPeers;
+
+pub use reach::Reach;
+pub use rotate::Rotated;
 
 /// Most memory for the counts of clients, bytes: about 900,000 of them at a time.
 const CLIENTS: usize = 64 << 20;
@@ -58,6 +64,8 @@ pub struct Plan {
     pub prefix: PathBuf,
     /// What certificates evaluated for each handshake are relative to.
     pub conf_dir: PathBuf,
+    /// Where the block of all servers ends: what errors about the whole of it name.
+    end: syntax::Place,
     /// Whether a variable tells of the lists in a `ClientHello`, which are not kept otherwise.
     pub keeps_hello_lists: bool,
     servers: Vec<Server>,
@@ -174,6 +182,7 @@ impl Draft {
             buffered,
             prefix: self.prefix,
             conf_dir: self.conf_dir,
+            end: stream.end,
             keeps_hello_lists,
             servers,
             limit_zones,
@@ -185,6 +194,11 @@ impl Draft {
 }
 
 impl Plan {
+    /// Whether sessions use addresses of their clients towards upstreams (`proxy_bind … transparent`).
+    pub fn binds_foreign_addresses(&self) -> bool {
+        self.servers.iter().any(|server| server.conf.proxy.bind.as_ref().is_some_and(|bind| bind.transparent))
+    }
+
     /// The server with this number. Numbers come from the same configuration, so it is there.
     #[expect(clippy::indexing_slicing, reason = "ids are made by the configuration that made the list")]
     pub fn server(&self, id: ServerId) -> &Server {

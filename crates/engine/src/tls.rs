@@ -2,6 +2,7 @@
 //! sharing one context, session caches kept over reloads.
 
 mod ocsp;
+mod rotating;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use syntax::Place;
 use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCache, Stapling, TicketKey};
 
 pub use ocsp::Ocsp;
+pub use rotating::Rotating;
 pub use tls::{ClientContext, ServerContext};
 
 use crate::error::BuildError;
@@ -31,26 +33,15 @@ pub struct Contexts(pub Vec<ServerTls>);
 #[derive(Debug, Default)]
 pub struct ServerTls {
     /// Towards clients.
-    pub server: Option<Arc<ServerContext>>,
+    pub server: Rotating<ServerContext>,
     /// What OCSP responders are asked for `server`.
-    pub ocsp: Arc<Ocsp>,
+    pub ocsp: Rotating<Ocsp>,
     /// Towards upstreams.
-    pub client: Option<Arc<ClientContext>>,
+    pub client: Rotating<ClientContext>,
     /// `ssl_password_file`, for keys that are read for each handshake.
     pub passphrases: Vec<Vec<u8>>,
     /// `proxy_ssl_password_file`, likewise.
     pub proxy_passphrases: Vec<Vec<u8>>,
-}
-
-/// Under what a TLS session is kept. Servers that share a group of peers may trust others, or show other certificates.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SessionKey {
-    /// The peer.
-    pub peer: Arc<str>,
-    /// The name that it was asked for and verified by.
-    pub name: Box<str>,
-    /// Which of the generation's contexts it was made with, by its place in memory.
-    pub context: usize,
 }
 
 /// `ssl_session_cache shared:NAME:SIZE` by name.
@@ -88,34 +79,24 @@ impl Contexts {
         caches: &mut Caches,
         warnings: &mut Vec<String>,
     ) -> Result<Self, BuildError> {
-        let mut servers: HashMap<*const Ssl, (Arc<ServerContext>, Arc<Ocsp>)> = HashMap::new();
-        let mut clients: HashMap<*const Context, Arc<ClientContext>> = HashMap::new();
+        let mut known_servers: HashMap<*const Ssl, (Arc<ServerContext>, Arc<Ocsp>)> = HashMap::new();
+        let mut known_clients: HashMap<*const Context, Arc<ClientContext>> = HashMap::new();
         let mut contexts = Self::default();
         for server in &stream.servers {
-            let (context, ocsp) = match &server.ssl {
-                None => (None, Arc::default()),
-                Some(ssl) => {
-                    let known = servers.get(&Arc::as_ptr(ssl)).cloned();
-                    let (context, ocsp) =
-                        known.map_or_else(|| server_context(ssl, &stream.end, world, caches, warnings), Ok)?;
-                    servers.entry(Arc::as_ptr(ssl)).or_insert_with(|| (Arc::clone(&context), Arc::clone(&ocsp)));
-                    (Some(context), ocsp)
-                }
-            };
-            let mut tls = ServerTls {
-                server: context,
-                ocsp,
-                client: match server.proxy_ssl.as_ref().map(|ssl| &ssl.context) {
-                    None => None,
-                    Some(conf) => {
-                        let known = clients.get(&Arc::as_ptr(conf)).map(Arc::clone);
-                        Some(known.map_or_else(|| client_context(conf, world, warnings), Ok)?)
-                    }
-                },
-                ..ServerTls::default()
-            };
-            if let (Some(ssl), Some(context)) = (&server.proxy_ssl, &tls.client) {
-                clients.entry(Arc::as_ptr(&ssl.context)).or_insert_with(|| Arc::clone(context));
+            let mut tls = ServerTls::default();
+            if let Some(ssl) = &server.ssl {
+                let known = known_servers.get(&Arc::as_ptr(ssl)).cloned();
+                let (context, ocsp) =
+                    known.map_or_else(|| server_context(ssl, &stream.end, world, caches, warnings), Ok)?;
+                known_servers.entry(Arc::as_ptr(ssl)).or_insert_with(|| (Arc::clone(&context), Arc::clone(&ocsp)));
+                tls.server = Rotating::new(context);
+                tls.ocsp = Rotating::new(ocsp);
+            }
+            if let Some(conf) = server.proxy_ssl.as_ref().map(|ssl| &ssl.context) {
+                let known = known_clients.get(&Arc::as_ptr(conf)).map(Arc::clone);
+                let context = known.map_or_else(|| client_context(conf, world, warnings), Ok)?;
+                known_clients.entry(Arc::as_ptr(conf)).or_insert_with(|| Arc::clone(&context));
+                tls.client = Rotating::new(context);
             }
             if let Some(ssl) = server.ssl.as_ref().filter(|ssl| ssl.certificates.iter().any(Certificate::is_evaluated))
             {
@@ -133,7 +114,7 @@ impl Contexts {
     }
 }
 
-fn server_context(
+pub(crate) fn server_context(
     ssl: &Ssl,
     end: &Place,
     world: &dyn World,
@@ -150,7 +131,7 @@ fn server_context(
     Ok((context, Arc::new(ocsp)))
 }
 
-fn client_context(
+pub(crate) fn client_context(
     conf: &Context,
     world: &dyn World,
     warnings: &mut Vec<String>,
@@ -358,6 +339,18 @@ fn protocols(set: Protocols) -> tls::Protocols {
 /// A TLS connection on a socket, shared by the session that relays it and the variables that tell
 /// of it.
 pub type Connection = Rc<RefCell<tls::Stream<Transport>>>;
+
+/// Under what a TLS session is kept: the context whose rules the peer was verified by, the peer, and the name
+/// it was asked for and verified by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// [`ClientContext::number`]
+    pub context: u64,
+    /// The peer's name.
+    pub peer: Arc<str>,
+    /// `proxy_ssl_name`, or what stands for it.
+    pub name: Box<str>,
+}
 
 /// A socket as the TLS library reads and writes it.
 #[derive(Debug, Clone)]

@@ -58,7 +58,7 @@ pub struct Group {
     pub host: Rc<str>,
     state: State,
     key: Option<Template>,
-    /// TLS sessions to resume, by peer and effective name.
+    /// TLS sessions to resume.
     pub tls_sessions: RefCell<HashMap<SessionKey, tls::Session>>,
     /// Whether TLS sessions are worth keeping: the group outlives the session.
     pub lasting: bool,

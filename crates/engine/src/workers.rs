@@ -6,10 +6,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use config::family::listen::Protocol;
-use config::family::main_context::User;
 use reactor::{Event, Remote, Runtime};
 use syntax::Level;
 
@@ -90,7 +90,10 @@ impl Worker {
     fn quit(self: &Rc<Self>) {
         self.quitting.set(true);
         match self.current.take() {
-            Some(last) => self.retire(last),
+            Some(last) => {
+                last.is_last.set(true);
+                self.retire(last);
+            }
             None => self.changed.notify_all(),
         }
     }
@@ -106,6 +109,7 @@ impl Worker {
 #[derive(Debug)]
 pub struct Workers {
     threads: Vec<Thread>,
+    confined: bool,
 }
 
 #[derive(Debug)]
@@ -115,9 +119,10 @@ struct Thread {
 }
 
 impl Workers {
-    /// Starts a thread for each of the plan's `worker_processes`.
-    pub fn start(plan: &Arc<Plan>, sockets: &Sockets) -> io::Result<Self> {
-        let mut workers = Self { threads: Vec::new() };
+    /// Starts a thread for each of the plan's `worker_processes`. With `confined` they give up the system calls
+    /// that they have no use for, where the process has not done so as a whole.
+    pub fn start(plan: &Arc<Plan>, sockets: &Sockets, confined: bool) -> io::Result<Self> {
+        let mut workers = Self { threads: Vec::new(), confined };
         workers.install(plan, sockets)?;
         Ok(workers)
     }
@@ -129,7 +134,7 @@ impl Workers {
             (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker)).collect::<io::Result<_>>()?;
         for (worker_number, sockets) in handed.into_iter().enumerate() {
             if worker_number == self.threads.len() {
-                self.threads.push(Thread::start(worker_number, plan)?);
+                self.threads.push(Thread::start(worker_number, plan, self.confined)?);
             }
             if let Some(thread) = self.threads.get(worker_number) {
                 let plan = Arc::clone(plan);
@@ -157,6 +162,17 @@ impl Workers {
         }
     }
 
+    /// Asks every thread for a sign of life; each adds one to `count` as soon as it gets round to it.
+    pub fn ask_for_life(&self, count: &Arc<AtomicUsize>) -> usize {
+        for thread in &self.threads {
+            let count = Arc::clone(count);
+            thread.remote.post(Box::new(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            }));
+        }
+        self.threads.len()
+    }
+
     /// Drains every thread; the handle tells when all have ended.
     pub fn quit(self) -> Quitting {
         for thread in &self.threads {
@@ -182,8 +198,7 @@ impl Quitting {
 }
 
 impl Thread {
-    fn start(number: usize, plan: &Arc<Plan>) -> io::Result<Self> {
-        let user = plan.main.user.clone();
+    fn start(number: usize, plan: &Arc<Plan>, confined: bool) -> io::Result<Self> {
         let affinity = plan.main.cpu_affinity.get(number).or(plan.main.cpu_affinity.last()).copied();
         let (tell, told) = std::sync::mpsc::channel();
         let join = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
@@ -191,10 +206,9 @@ impl Thread {
                 // A mask that names no processor of this machine leaves all of them.
                 let _ = os::process::set_affinity(mask.0);
             }
-            if let Some(User { name, uid, gid }) = user
-                && let Err(error) = os::process::become_user_in_thread(&name, uid, gid)
-            {
-                return drop(tell.send(Err(error)));
+            if confined {
+                // Where the kernel has no such thing the thread is as free as under any other server.
+                let _ = os::confine::no_new_privileges().and_then(|()| os::confine::limit_calls());
             }
             let runtime = match Runtime::new() {
                 Ok(runtime) => runtime,

@@ -8,6 +8,7 @@ mod services;
 
 use std::fmt;
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use openssl::ssl::{SslConnector, SslFiletype, SslMethod};
 
 use conf::Ports;
 use gateway::Gateway;
+use os::signals::{Signal, Signals};
 use pki::Pki;
 
 /// A name for the DMZ part; no real one, so that nothing leaves the machine.
@@ -39,8 +41,8 @@ impl fmt::Display for Failed {
 /// Plays the demo; with `once` it ends after the last step, else when it is interrupted.
 pub(crate) fn run(once: bool) -> ExitCode {
     // Interrupts are waited for at the end, so that cleaning up is not skipped.
-    let _ = os::signals::block();
-    match Folder::new().and_then(|folder| play(&folder, once)) {
+    let signals = (!once).then(Signals::take).transpose().map_err(Failed::from);
+    match signals.and_then(|signals| play(&Folder::new()?, signals)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             eprintln!("lockgate demo: {failed}");
@@ -89,7 +91,7 @@ impl Story {
     }
 }
 
-fn play(folder: &Folder, once: bool) -> Result<(), Failed> {
+fn play(folder: &Folder, signals: Option<Signals>) -> Result<(), Failed> {
     let folder = &folder.0;
     println!(
         "Lockgate demo: host A hides two machines and a web server; host B reaches all three through one port of A."
@@ -113,14 +115,11 @@ fn play(folder: &Folder, once: bool) -> Result<(), Failed> {
 
     println!("\nProven: {} statements, every one by real bytes through real sockets.", story.step);
     show(folder, &ports, dmz, &a, &b)?;
-    if once {
-        return Ok(());
-    }
+    let Some(signals) = signals else { return Ok(()) };
     println!("\nThe gateways keep running. Interrupt (Ctrl-C) ends them and removes everything.");
-    while !matches!(
-        os::signals::wait(),
-        Ok((os::signals::Signal::Int | os::signals::Signal::Term | os::signals::Signal::Quit, _))
-    ) {}
+    while !matches!(signals.next(), Some((Signal::Int | Signal::Term | Signal::Quit, _))) {
+        os::poll::wait(&[signals.as_fd()], None)?;
+    }
     drop((gate_a, gate_b, gate_d));
     Ok(())
 }

@@ -42,14 +42,14 @@ impl config::World for Machine {
     }
 
     fn is_root(&self) -> bool {
-        os::process::is_root()
+        os::credentials::is_root()
     }
 
     fn user(&self, name: &str) -> io::Result<Option<u32>> {
-        os::process::user(name)
+        os::credentials::user(name)
     }
 
     fn group(&self, name: &str) -> io::Result<Option<u32>> {
-        os::process::group(name)
+        os::credentials::group(name)
     }
 }

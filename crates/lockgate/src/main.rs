@@ -1,6 +1,7 @@
 //! The binary: flags, subcommands, process model, signals, exit codes.
 
 mod args;
+mod codec;
 mod demo;
 mod instance;
 mod machine;
@@ -8,6 +9,7 @@ mod paths;
 mod report;
 mod serve;
 mod signal;
+mod transcript;
 mod version;
 
 use std::io::Write;
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
         report.testing(options.conf.display().to_string());
     }
     let mut instance = Instance::default();
-    let (checked, sources) = instance.check(&options, &report);
+    let (checked, sources) = instance.check(&options, &report, &machine::Machine);
     let conf = options.conf.display();
     if let Some(signal) = args.signal {
         return match checked {
@@ -64,8 +66,9 @@ fn main() -> ExitCode {
     let tested = checked.and_then(|checked| {
         report.syntax_is_ok();
         let pid = checked.pid().to_owned();
-        instance.open(checked, &report, true)?;
-        touch(&pid, &report)
+        let opened = instance.open(checked, &report, true);
+        instance.close(true);
+        opened.and_then(|_| touch(&pid, &report))
     });
     if tested.is_err() {
         say(&format!("nginx: configuration file {conf} test failed\n"));

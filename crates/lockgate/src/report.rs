@@ -13,12 +13,24 @@ pub(crate) struct Report {
     log: ErrorLogs,
     /// The file that is tested, until its syntax was told to be right.
     tested: RefCell<Option<String>>,
+    /// The last line, where nobody is told.
+    heard: Option<RefCell<String>>,
 }
 
 impl Report {
     /// Reports to standard error and to `log`, the error log of the command line.
     pub(crate) fn new(log: ErrorLogs) -> Self {
-        Self { log, tested: RefCell::default() }
+        Self { log, tested: RefCell::default(), heard: None }
+    }
+
+    /// The last line that was reported to nobody.
+    pub(crate) fn last(&self) -> String {
+        self.heard.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// Reports to nobody, but for the last line.
+    pub(crate) fn silent() -> Self {
+        Self { heard: Some(RefCell::default()), ..Self::new(ErrorLogs::new(Vec::new())) }
     }
 
     /// Has [`Report::syntax_is_ok`] tell that of `conf`.
@@ -35,6 +47,10 @@ impl Report {
 
     /// One line. Where the log is standard error itself, it is written there once, as a log line.
     pub(crate) fn line(&self, level: Level, text: &str) {
+        if let Some(heard) = &self.heard {
+            text.clone_into(&mut heard.borrow_mut());
+            return;
+        }
         self.log.write(level, None, text.as_bytes());
         if level <= Level::Warn && !self.log.reaches_stderr() {
             say(&format!("nginx: [{level}] {text}\n"));

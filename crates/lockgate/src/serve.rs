@@ -1,33 +1,414 @@
 //! Running: from a checked configuration to the end of the process, by signals.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+mod crew;
+mod expiry;
+mod limits;
+mod notify;
+mod order;
+mod pid_file;
+mod reload;
+mod rotation;
+mod upgrade;
+mod worker;
+
+use std::io;
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use config::Options;
 use engine::plan::Plan;
-use engine::workers::Workers;
-use os::signals::{self, Signal};
+use os::channel::Channel;
+use os::child::{self, End};
+use os::signals::{Signal, Signals};
 use syntax::Level;
 
 use crate::instance::{Checked, Instance, Refused};
 use crate::report::Report;
+use crew::{Crew, Draining, Process, Started, Threads};
+use expiry::Expiry;
+use notify::Notify;
+use pid_file::PidFile;
+use rotation::Rotation;
+use upgrade::Inherited;
+use worker::Worker;
+
+/// How long worker processes have to end at once before they are killed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long after its start a worker process that dies is not replaced at once: it would only die again.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 /// Serves until a signal ends it.
-pub(crate) fn run(mut instance: Instance, checked: Checked, options: &Options, report: &Report) -> ExitCode {
-    match start(&mut instance, checked, report) {
-        Ok((plan, workers, pid)) => supervise(instance, plan, workers, options, pid),
-        Err(Refused) => ExitCode::FAILURE,
+pub(crate) fn run(instance: Instance, checked: Checked, options: &Options, report: &Report) -> ExitCode {
+    let Ok(mut master) = Master::start(instance, checked, options, report) else { return ExitCode::FAILURE };
+    match master.serve() {
+        Ok(Step::On) => {
+            master.notify.ready();
+            master.supervise()
+        }
+        Ok(Step::Serve(channel)) => master.become_worker(channel),
+        Ok(Step::Exit) | Err(_) => {
+            master.pid.remove();
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn start(instance: &mut Instance, checked: Checked, report: &Report) -> Result<(Arc<Plan>, Workers, PidFile), Refused> {
-    let plan = instance.open(checked, report, false)?;
-    let failed = |call: &str, error: std::io::Error| {
-        report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(&error)));
-        Refused
-    };
+/// How a process goes on.
+enum Step {
+    /// As it is.
+    On,
+    /// To its end.
+    Exit,
+    /// As a worker process, with the way to the one that it was split from.
+    Serve(Channel),
+}
+
+/// The process that reads the configuration and takes the signals.
+struct Master<'a> {
+    instance: Instance,
+    plan: Arc<Plan>,
+    options: &'a Options,
+    signals: Signals,
+    pid: PidFile,
+    notify: Notify,
+    rotation: Rotation,
+    expiry: Expiry,
+    crew: Crew,
+    /// Since when the crew serves.
+    since: Instant,
+    /// When to start a crew again that has died.
+    again: Option<Instant>,
+    /// Threads, and the numbers of processes, that end when their sessions have.
+    draining: Vec<Draining>,
+    retired: Vec<u32>,
+    quitting: bool,
+    beat: Instant,
+    /// The process of the new binary.
+    successor: Option<u32>,
+    /// The process that started this one.
+    parent: u32,
+    inherited: bool,
+}
+
+impl<'a> Master<'a> {
+    fn start(mut instance: Instance, checked: Checked, options: &'a Options, report: &Report) -> Result<Self, Refused> {
+        let inherited = Inherited::from_environment();
+        if let Some(numbers) = &inherited.from {
+            let text = format!("using inherited sockets from \"{numbers}\"");
+            report.log().write(Level::Notice, None, text.as_bytes());
+        }
+        if let Some(complaint) = &inherited.complaint {
+            report.line(Level::Emerg, complaint);
+        }
+        instance.inherit(inherited.sockets);
+        let plan = instance.open(checked, report, false)?;
+        instance.forget_others(&plan);
+        let inherited = inherited.from.is_some();
+        let failed = |call: &str, error: io::Error| {
+            report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(&error)));
+            Refused
+        };
+        announce(&plan);
+        let mut parent = std::os::unix::process::parent_id();
+        // A new binary is in the background already.
+        if plan.main.daemon && !inherited {
+            parent = std::process::id();
+            os::process::daemonize().map_err(|error| failed("fork()", error))?;
+        }
+        // Threads inherit the mask: signals are taken by this thread alone.
+        let signals = Signals::take().map_err(|error| failed("sigprocmask()", error))?;
+        let pid = PidFile::write(&plan.main.pid)
+            .map_err(|error| failed(&format!("open() \"{}\"", plan.main.pid.display()), error))?;
+        let now = Instant::now();
+        let rotation = Rotation::of(plan.certificate_files());
+        let mut expiry = Expiry::default();
+        expiry.tell(&plan);
+        Ok(Self {
+            instance,
+            plan,
+            options,
+            signals,
+            pid,
+            notify: Notify::from_environment(),
+            rotation,
+            expiry,
+            crew: Crew::None,
+            since: now,
+            again: None,
+            draining: Vec::new(),
+            retired: Vec::new(),
+            quitting: false,
+            beat: now,
+            successor: None,
+            parent,
+            inherited,
+        })
+    }
+
+    /// Has somebody serve the plan.
+    fn serve(&mut self) -> Result<Step, Refused> {
+        let report = Report::new(self.plan.error_log.clone());
+        let failed = |call: &str, error: &io::Error| {
+            report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(error)));
+            Refused
+        };
+        self.since = Instant::now();
+        let number = if let Some(user) = Process::user_of(&self.plan) {
+            match Process::start(&self.plan, user) {
+                Ok(Started::There(channel)) => return Ok(Step::Serve(channel)),
+                Ok(Started::Here(process)) => {
+                    let number = process.pid;
+                    self.crew = Crew::Process(process);
+                    number
+                }
+                // It has said why.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Refused),
+                Err(error) => return Err(failed("fork()", &error)),
+            }
+        } else {
+            limits::take(&self.plan, &report)?;
+            let workers = self.instance.start(&self.plan, self.plan.main.sandbox);
+            let workers = workers.map_err(|error| failed("pthread_create()", &error))?;
+            self.crew = Crew::Threads(Threads::new(workers));
+            std::process::id()
+        };
+        self.log(Level::Notice, "start worker processes");
+        for _ in 0..self.plan.main.workers {
+            self.log(Level::Notice, &format!("start worker process {number}"));
+        }
+        Ok(Step::On)
+    }
+
+    /// Goes on as the worker process. What is the master's own is closed first.
+    fn become_worker(self, channel: Channel) -> ExitCode {
+        let Self { instance, plan, options, signals, notify, rotation, crew, draining, .. } = self;
+        drop((notify, rotation, crew, draining));
+        Worker { instance, plan, options, signals, channel }.run()
+    }
+
+    fn supervise(mut self) -> ExitCode {
+        loop {
+            match self.wait() {
+                Step::On => {}
+                Step::Exit => return self.leave(),
+                Step::Serve(channel) => return self.become_worker(channel),
+            }
+        }
+    }
+
+    /// Waits until there is something to do, and does it.
+    fn wait(&mut self) -> Step {
+        let mut fds = vec![self.signals.as_fd()];
+        fds.extend(self.draining.iter().map(Draining::fd));
+        let watch = self.rotation.fd();
+        fds.extend(watch);
+        let next = [
+            self.rotation.next(),
+            Some(self.expiry.next()),
+            self.notify.beat().map(|every| self.beat + every),
+            self.again,
+        ];
+        let most = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(Instant::now()));
+        let ready = os::poll::wait(&fds, most).unwrap_or_default();
+        let told = watch.is_some() && ready.last() == Some(&true);
+        let mut drained = ready.iter().skip(1).take(self.draining.len());
+        self.draining.retain(|_| drained.next() != Some(&true));
+        let now = Instant::now();
+        let changed = self.rotation.changed(told, now);
+        if !changed.is_empty() {
+            self.rotate(&changed);
+        }
+        if now >= self.expiry.next() {
+            self.expiry.tell(&self.plan);
+        }
+        if self.notify.beat().is_some_and(|every| now >= self.beat + every) {
+            self.beat = now;
+            self.tell_alive();
+        }
+        if self.again.is_some_and(|at| now >= at) {
+            self.again = None;
+            if let Ok(step @ Step::Serve(_)) = self.serve() {
+                return step;
+            }
+            self.replace_dead_crew(now);
+        }
+        while let Some((signal, sender)) = self.signals.next() {
+            match self.handle(signal, sender) {
+                Step::On => {}
+                step => return step,
+            }
+        }
+        let ended = self.quitting && self.draining.is_empty() && self.retired.is_empty();
+        if ended { Step::Exit } else { Step::On }
+    }
+
+    fn handle(&mut self, signal: Signal, sender: u32) -> Step {
+        let said = |what: &str| {
+            let text = format!("signal {} ({}) received from {sender}{what}", signal.number(), signal.name());
+            self.log(Level::Notice, &text);
+        };
+        match signal {
+            Signal::Term | Signal::Int => {
+                said(", exiting");
+                return Step::Exit;
+            }
+            Signal::Quit => {
+                said(", shutting down");
+                self.log(Level::Notice, "gracefully shutting down");
+                self.notify.stopping();
+                self.quitting = true;
+                self.again = None;
+                self.retire();
+                let last = self.is_last();
+                self.instance.close(last);
+            }
+            // While sessions end, or a new binary is at work, there is nothing to read.
+            Signal::Hup if self.quitting => said(""),
+            Signal::Hup if self.successor.is_some() => {
+                said(", reconfiguring");
+                if matches!(self.crew, Crew::None) {
+                    return self.serve().unwrap_or(Step::On);
+                }
+            }
+            Signal::Hup => {
+                said(", reconfiguring");
+                self.notify.reloading();
+                let step = self.reload();
+                if matches!(step, Step::On) {
+                    self.notify.ready();
+                }
+                return step;
+            }
+            Signal::Usr1 => {
+                said(", reopening logs");
+                self.log(Level::Notice, "reopening logs");
+                self.reopen();
+            }
+            Signal::Usr2 => {
+                said(", changing binary");
+                self.change_binary();
+            }
+            Signal::Winch if self.plan.main.daemon => {
+                said(", shutting down workers");
+                self.again = None;
+                self.retire();
+            }
+            Signal::Winch => said(""),
+            Signal::Child => {
+                said("");
+                while let Some((pid, end)) = child::ended() {
+                    if let step @ Step::Serve(_) = self.bury(pid, end) {
+                        return step;
+                    }
+                }
+            }
+        }
+        Step::On
+    }
+
+    /// Lets the crew end when its sessions have.
+    fn retire(&mut self) {
+        match std::mem::replace(&mut self.crew, Crew::None) {
+            Crew::None => {}
+            // Without a thread that waits nobody is waited for.
+            Crew::Threads(threads) => self.draining.extend(Draining::new(threads.workers.quit())),
+            Crew::Process(process) => {
+                process.signal(Signal::Quit);
+                self.retired.push(process.pid);
+            }
+        }
+    }
+
+    fn tell_alive(&mut self) {
+        let alive = match &mut self.crew {
+            Crew::None => true,
+            Crew::Threads(threads) => threads.are_alive(),
+            Crew::Process(process) => process.is_alive(),
+        };
+        if alive {
+            self.notify.alive();
+        }
+    }
+
+    /// Sees to what a child that has ended leaves undone.
+    fn bury(&mut self, pid: u32, end: End) -> Step {
+        let what = if self.successor == Some(pid) { "new binary" } else { "worker" };
+        let (level, how) = match end {
+            End::Exited(code) => (Level::Notice, format!("exited with code {code}")),
+            End::Killed(signal) => (Level::Alert, format!("exited on signal {signal}")),
+        };
+        self.log(level, &format!("{what} process {pid} {how}"));
+        if let Some(at) = self.retired.iter().position(|retired| *retired == pid) {
+            self.retired.swap_remove(at);
+        }
+        if self.successor == Some(pid) {
+            self.successor = None;
+            self.step_back();
+            if matches!(self.crew, Crew::None) && !self.quitting {
+                return self.serve().unwrap_or(Step::On);
+            }
+        }
+        if matches!(&self.crew, Crew::Process(process) if process.pid == pid) {
+            self.crew = Crew::None;
+            self.replace_dead_crew(Instant::now());
+        }
+        Step::On
+    }
+
+    /// Has a worker process take the place of one that died; soon where that one did not live long either.
+    fn replace_dead_crew(&mut self, now: Instant) {
+        if matches!(self.crew, Crew::None) && !self.quitting {
+            let lived = now.saturating_duration_since(self.since);
+            self.again = Some(if lived < SHORT_LIFE { now + SHORT_LIFE } else { now });
+        }
+    }
+
+    /// Whether nobody else serves these sockets.
+    fn is_last(&self) -> bool {
+        self.successor.is_none() && !(self.inherited && std::os::unix::process::parent_id() == self.parent)
+    }
+
+    /// Ends at once, whatever sessions there are.
+    fn leave(mut self) -> ExitCode {
+        let mut left = std::mem::take(&mut self.retired);
+        if let Crew::Process(process) = &self.crew {
+            left.push(process.pid);
+        }
+        end_processes(&self.signals, left);
+        let last = self.is_last();
+        self.instance.close(last);
+        self.log(Level::Notice, "exit");
+        self.pid.remove();
+        ExitCode::SUCCESS
+    }
+
+    fn log(&self, level: Level, text: &str) {
+        self.plan.error_log.write(level, None, text.as_bytes());
+    }
+}
+
+/// Has processes end, by force where they take their time.
+fn end_processes(signals: &Signals, mut left: Vec<u32>) {
+    let deadline = Instant::now() + LAST_WORDS;
+    for signal in [Some(Signal::Term), None] {
+        for pid in &left {
+            // One that has ended meanwhile needs no signal.
+            let _ = os::process::kill(*pid, signal.map_or(os::process::KILL, Signal::number));
+        }
+        while !left.is_empty() && (signal.is_none() || Instant::now() < deadline) {
+            let _ = os::poll::wait(&[signals.as_fd()], Some(Duration::from_millis(50)));
+            while signals.next().is_some() {}
+            while let Some((pid, _)) = child::ended() {
+                left.retain(|waited| *waited != pid);
+            }
+        }
+    }
+}
+
+/// What a start tells.
+fn announce(plan: &Plan) {
     let log = |text: String| plan.error_log.write(Level::Notice, None, text.as_bytes());
     log("using the \"epoll\" event method".to_owned());
     log(format!("nginx/{}", crate::version::NGINX));
@@ -35,167 +416,5 @@ fn start(instance: &mut Instance, checked: Checked, report: &Report) -> Result<(
     log(format!("OS: Linux {}", os::process::release()));
     if let Some((soft, hard)) = os::process::nofile() {
         log(format!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}"));
-    }
-    if plan.main.daemon {
-        os::process::daemonize().map_err(|error| failed("fork()", error))?;
-    }
-    // Threads inherit the mask: signals are taken by this thread alone.
-    signals::block().map_err(|error| failed("sigprocmask()", error))?;
-    let pid = PidFile::write(&plan.main.pid).map_err(|error| {
-        let text = format!("open() \"{}\" failed{}", plan.main.pid.display(), engine::log::errno(&error));
-        report.line(Level::Emerg, &text);
-        Refused
-    })?;
-    take_limits(&plan, report)?;
-    let workers = instance.start(&plan).map_err(|error| failed("pthread_create()", error))?;
-    log("start worker processes".to_owned());
-    for _ in 0..plan.main.workers {
-        log(format!("start worker process {}", std::process::id()));
-    }
-    Ok((plan, workers, pid))
-}
-
-/// Takes the limits that the main context asks for. The user is taken by each worker thread.
-fn take_limits(plan: &Plan, report: &Report) -> Result<(), Refused> {
-    let main = &plan.main;
-    let tell = |call: &str, error: &std::io::Error| {
-        report.line(Level::Alert, &format!("{call} failed{}", engine::log::errno(error)));
-    };
-    if let Some(files) = main.rlimit_nofile
-        && let Err(error) = os::process::set_nofile(files)
-    {
-        tell(&format!("setrlimit(RLIMIT_NOFILE, {files})"), &error);
-    }
-    if let Some(bytes) = main.rlimit_core
-        && let Err(error) = os::process::set_core(bytes)
-    {
-        tell(&format!("setrlimit(RLIMIT_CORE, {bytes})"), &error);
-    }
-    if let Some(priority) = main.priority
-        && let Err(error) = os::process::set_priority(priority)
-    {
-        tell(&format!("setpriority({priority})"), &error);
-    }
-    if let Some(directory) = &main.working_directory
-        && let Err(error) = std::env::set_current_dir(directory)
-    {
-        tell(&format!("chdir(\"{}\")", directory.display()), &error);
-        return Err(Refused);
-    }
-    Ok(())
-}
-
-/// Does what signals ask for, until one of them ends the process.
-fn supervise(
-    mut instance: Instance,
-    mut plan: Arc<Plan>,
-    mut workers: Workers,
-    options: &Options,
-    mut pid: PidFile,
-) -> ExitCode {
-    loop {
-        let Ok((signal, sender)) = signals::wait() else { continue };
-        let said = |what: &str| {
-            let text = format!("signal {} ({}) received from {sender}{what}", signal.number(), signal.name());
-            plan.error_log.write(Level::Notice, None, text.as_bytes());
-        };
-        match signal {
-            Signal::Term | Signal::Int => {
-                said(", exiting");
-                plan.error_log.write(Level::Notice, None, b"exit");
-                drop((instance, pid));
-                return ExitCode::SUCCESS;
-            }
-            Signal::Quit => {
-                said(", shutting down");
-                plan.error_log.write(Level::Notice, None, b"gracefully shutting down");
-                drain(instance, workers, &plan, pid);
-                return ExitCode::SUCCESS;
-            }
-            Signal::Hup => {
-                said(", reconfiguring");
-                if let Some(fresh) = reload(&mut instance, &mut workers, &plan, options) {
-                    pid = pid.moved_to(&fresh.main.pid, &fresh);
-                    plan = fresh;
-                }
-            }
-            Signal::Usr1 => {
-                said(", reopening logs");
-                plan.error_log.write(Level::Notice, None, b"reopening logs");
-                instance.reopen(&workers, &plan);
-            }
-            Signal::Usr2 | Signal::Winch | Signal::Child => said(""),
-        }
-    }
-}
-
-/// Waits for the sessions to end; a second TERM or INT ends the wait.
-fn drain(mut instance: Instance, workers: Workers, plan: &Arc<Plan>, pid: PidFile) {
-    let quitting = instance.quit(workers);
-    let main = std::process::id();
-    let waiter = std::thread::spawn(move || {
-        quitting.wait();
-        // Wakes the thread that waits for signals.
-        let _ = os::process::kill(main, Signal::Child.number());
-    });
-    while !waiter.is_finished() {
-        match signals::wait() {
-            Ok((Signal::Term | Signal::Int, _)) => break,
-            Ok((Signal::Child, _)) => {
-                let _ = waiter.join();
-                break;
-            }
-            _ => {}
-        }
-    }
-    plan.error_log.write(Level::Notice, None, b"exit");
-    drop(pid);
-}
-
-/// A new plan for new sessions; on any error the old one goes on untouched.
-fn reload(instance: &mut Instance, workers: &mut Workers, old: &Arc<Plan>, options: &Options) -> Option<Arc<Plan>> {
-    old.error_log.write(Level::Notice, None, b"reconfiguring");
-    let report = Report::new(old.error_log.clone());
-    let (checked, _) = instance.check(options, &report);
-    let plan = instance.open(checked.ok()?, &report, false).ok()?;
-    if let Err(error) = instance.install(workers, &plan) {
-        report.line(Level::Emerg, &format!("reload failed ({error}); the running configuration stays"));
-        return None;
-    }
-    plan.error_log.write(Level::Notice, None, b"start worker processes");
-    Some(plan)
-}
-
-/// The pid file, removed at the end.
-#[derive(Debug)]
-struct PidFile(PathBuf);
-
-impl PidFile {
-    fn write(path: &Path) -> std::io::Result<Self> {
-        std::fs::write(path, format!("{}\n", std::process::id()))?;
-        // Created under whatever umask; it is for everybody to read.
-        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
-        Ok(Self(path.to_owned()))
-    }
-
-    fn moved_to(self, path: &Path, plan: &Plan) -> Self {
-        if self.0 == path {
-            return self;
-        }
-        match Self::write(path) {
-            Ok(moved) => moved,
-            Err(error) => {
-                let text = format!("open() \"{}\" failed ({error})", path.display());
-                plan.error_log.write(Level::Emerg, None, text.as_bytes());
-                self
-            }
-        }
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        // Gone already is just as well.
-        let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -4,15 +4,21 @@
 
 pub mod addr;
 pub mod batch;
+pub mod channel;
+pub mod child;
+pub mod confine;
+pub mod credentials;
 pub mod epoll;
 pub mod errno;
 pub mod inherit;
 pub mod io;
 pub mod options;
+pub mod poll;
 pub mod process;
 pub mod signals;
 pub mod socket;
 pub mod time;
+pub mod watch;
 
 pub use addr::SockAddr;
 

@@ -1,7 +1,6 @@
-//! The process itself: identity, limits, forking into the background, and what it may know of
-//! the machine.
+//! The process itself: limits, forking into the background, and what it may know of the machine.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
@@ -28,6 +27,9 @@ pub fn random() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
+/// The signal that cannot be refused.
+pub const KILL: i32 = libc::SIGKILL;
+
 /// kill(2).
 pub fn kill(pid: u32, signal: i32) -> io::Result<()> {
     let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
@@ -53,85 +55,6 @@ pub fn daemonize() -> io::Result<()> {
         unsafe { check(libc::dup2(null.as_raw_fd(), stream))? };
     }
     Ok(())
-}
-
-/// Whether this process may do anything.
-pub fn is_root() -> bool {
-    // SAFETY: no pointers; it cannot fail.
-    unsafe { libc::geteuid() == 0 }
-}
-
-/// The number of the user `name`, if there is one.
-pub fn user(name: &str) -> io::Result<Option<u32>> {
-    let Ok(name) = CString::new(name) else { return Ok(None) };
-    let mut room = vec![0; 4096];
-    loop {
-        // SAFETY: passwd is plain data; every pointer describes a local that lives through the
-        // call.
-        let (error, found) = unsafe {
-            let mut entry: libc::passwd = mem::zeroed();
-            let mut result = std::ptr::null_mut();
-            let error = libc::getpwnam_r(name.as_ptr(), &raw mut entry, room.as_mut_ptr(), room.len(), &raw mut result);
-            (error, (!result.is_null()).then_some(entry.pw_uid))
-        };
-        match error {
-            0 => return Ok(found),
-            libc::ERANGE if room.len() < 1 << 20 => room.resize(room.len() * 4, 0),
-            error => return Err(io::Error::from_raw_os_error(error)),
-        }
-    }
-}
-
-/// The number of the group `name`, if there is one.
-pub fn group(name: &str) -> io::Result<Option<u32>> {
-    let Ok(name) = CString::new(name) else { return Ok(None) };
-    let mut room = vec![0; 4096];
-    loop {
-        // SAFETY: group is plain data; every pointer describes a local that lives through the
-        // call.
-        let (error, found) = unsafe {
-            let mut entry: libc::group = mem::zeroed();
-            let mut result = std::ptr::null_mut();
-            let error = libc::getgrnam_r(name.as_ptr(), &raw mut entry, room.as_mut_ptr(), room.len(), &raw mut result);
-            (error, (!result.is_null()).then_some(entry.gr_gid))
-        };
-        match error {
-            0 => return Ok(found),
-            libc::ERANGE if room.len() < 1 << 20 => room.resize(room.len() * 4, 0),
-            error => return Err(io::Error::from_raw_os_error(error)),
-        }
-    }
-}
-
-/// Gives up being root in the calling thread alone: the groups of the user `name`, then its group
-/// and user numbers, for good. Threads that it starts are that user too.
-///
-/// Linux keeps credentials by thread; the C library's calls, which change every thread, are gone
-/// round here, so that the thread that reads configurations can stay root.
-pub fn become_user_in_thread(name: &str, uid: u32, gid: u32) -> io::Result<()> {
-    let name = CString::new(name).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let mut groups = vec![0; 64];
-    loop {
-        let mut count = groups.len() as libc::c_int;
-        // SAFETY: the name is a C string; pointer and count describe the vector.
-        let found = unsafe { libc::getgrouplist(name.as_ptr(), gid, groups.as_mut_ptr(), &raw mut count) };
-        groups.resize(count.max(1) as usize, gid);
-        if found >= 0 {
-            break;
-        }
-    }
-    // SAFETY: pointer and length describe the vector; the others take numbers. These calls change
-    // the calling thread only.
-    unsafe {
-        check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) as libc::c_int)?;
-        check(libc::syscall(libc::SYS_setresgid, gid, gid, gid) as libc::c_int)?;
-        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid) as libc::c_int).map(drop)
-    }
-}
-
-/// chown(2).
-pub fn chown(path: &std::path::Path, uid: u32, gid: u32) -> io::Result<()> {
-    std::os::unix::fs::chown(path, Some(uid), Some(gid))
 }
 
 /// The limit of open files: soft and hard.
@@ -216,14 +139,6 @@ pub fn release() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_and_groups() {
-        assert_eq!(user("root").unwrap(), Some(0));
-        assert_eq!(group("root").unwrap(), Some(0));
-        assert_eq!(user("no-such-user-here").unwrap(), None);
-        assert_eq!(group("no-such-group-here").unwrap(), None);
-    }
 
     #[test]
     fn what_the_machine_says() {

@@ -1,9 +1,10 @@
-//! Signals, taken one by one by a thread that waits for them, never by a handler.
+//! Signals, taken one by one from a descriptor, never by a handler.
 
 use std::io;
 use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use crate::check;
+use crate::{check, check_len};
 
 /// A signal that means something to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,37 +66,47 @@ fn set() -> libc::sigset_t {
     }
 }
 
-fn mask(how: libc::c_int) -> io::Result<()> {
-    let set = set();
-    // SAFETY: the set lives through the call; the old mask is not asked for.
-    match unsafe { libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut()) } {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
+/// Where signals arrive (signalfd(2)); readable while one waits.
+#[derive(Debug)]
+pub struct Signals {
+    fd: OwnedFd,
+}
+
+impl Signals {
+    /// Holds the signals back from the calling thread and all that it starts, so that they wait to
+    /// be taken here. Programs that are executed through [`std::process::Command`] get them again.
+    pub fn take() -> io::Result<Self> {
+        let set = set();
+        // SAFETY: the set lives through the calls; the old mask is not asked for; the descriptor
+        // that is returned is ours alone.
+        unsafe {
+            match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
+                0 => {}
+                error => return Err(io::Error::from_raw_os_error(error)),
+            }
+            let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+            Ok(Self { fd: OwnedFd::from_raw_fd(check(libc::signalfd(-1, &raw const set, flags))?) })
+        }
+    }
+
+    /// The next signal that has arrived, with the process that sent it.
+    pub fn next(&self) -> Option<(Signal, u32)> {
+        // SAFETY: signalfd_siginfo is plain data; pointer and length describe a local.
+        let (taken, info) = unsafe {
+            let mut info: libc::signalfd_siginfo = mem::zeroed();
+            let size = size_of::<libc::signalfd_siginfo>();
+            (check_len(libc::read(self.fd.as_raw_fd(), (&raw mut info).cast(), size)), info)
+        };
+        taken.ok()?;
+        let signal = ALL.into_iter().find(|(_, known, _)| u32::try_from(*known) == Ok(info.ssi_signo));
+        signal.map(|(signal, ..)| (signal, info.ssi_pid))
     }
 }
 
-/// Holds these signals back from the calling thread and all that it starts: they stay pending
-/// until somebody waits for them.
-pub fn block() -> io::Result<()> {
-    mask(libc::SIG_BLOCK)
-}
-
-/// Undoes [`block`], for a child before it runs something else.
-pub fn unblock() -> io::Result<()> {
-    mask(libc::SIG_UNBLOCK)
-}
-
-/// Waits for one of them; with it comes the process that sent it.
-pub fn wait() -> io::Result<(Signal, u32)> {
-    let set = set();
-    // SAFETY: both locals live through the call; for signals sent by processes si_pid is filled.
-    let (number, sender) = unsafe {
-        let mut info: libc::siginfo_t = mem::zeroed();
-        let number = check(libc::sigwaitinfo(&raw const set, &raw mut info))?;
-        (number, info.si_pid())
-    };
-    let signal = ALL.into_iter().find(|(_, known, _)| *known == number).map(|(signal, ..)| signal);
-    Ok((signal.ok_or(io::ErrorKind::Interrupted)?, sender.unsigned_abs()))
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 #[cfg(test)]
@@ -111,12 +122,14 @@ mod tests {
     #[test]
     fn a_signal_that_is_held_back_is_waited_for_and_tells_its_sender() {
         std::thread::spawn(|| {
-            block().unwrap();
+            let signals = Signals::take().unwrap();
+            assert_eq!(signals.next(), None);
             for signal in [Signal::Usr1, Signal::Hup] {
                 // To this thread alone: others of this process have not blocked it.
                 // SAFETY: the thread is the calling one.
                 assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), signal.number()) }, 0);
-                assert_eq!(wait().unwrap(), (signal, std::process::id()));
+                assert_eq!(crate::poll::wait(&[signals.as_fd()], None).unwrap(), [true]);
+                assert_eq!(signals.next(), Some((signal, std::process::id())));
             }
         })
         .join()

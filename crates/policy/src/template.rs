@@ -124,6 +124,14 @@ impl Template {
         }
     }
 
+    /// The text that it begins with whatever the session.
+    pub fn beginning(&self) -> &[u8] {
+        match &*self.parts {
+            [Part::Text(text), ..] => text,
+            _ => &[],
+        }
+    }
+
     /// Whether it is always empty.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

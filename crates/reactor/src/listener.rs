@@ -65,6 +65,12 @@ impl Listener {
         }
     }
 
+    /// Hears of no more connections; those that wait already are taken from what is returned.
+    pub fn close(&self) -> impl Iterator<Item = (Socket, SockAddr)> {
+        self.pause();
+        std::iter::from_fn(|| os::socket::accept(&self.fd).ok().map(|(fd, peer)| (Socket::stream(fd), peer)))
+    }
+
     /// The next connection. Running out of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`,
     /// `ENOMEM`) or any other error that would only come again pauses the listener, so that the
     /// caller may sleep before the next call.

@@ -3,6 +3,7 @@
 
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionCacheMode, SslVerifyMode};
 
@@ -20,6 +21,8 @@ pub struct ClientContext {
     pub(crate) context: SslContext,
     lists: Lists,
     verify_depth: c_int,
+    number: u64,
+    expiries: Box<[i64]>,
 }
 
 impl std::fmt::Debug for ClientContext {
@@ -42,16 +45,31 @@ pub struct ConnectOptions<'a> {
 }
 
 impl ClientContext {
+    /// A number that no other context of this process has had. Sessions are good for the context that they
+    /// were made with: another one may trust others.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Until when its certificate is good, Unix time, if it has one.
+    pub fn expiries(&self) -> &[i64] {
+        &self.expiries
+    }
+
     /// Builds a context; the warnings are for the error log, at level warn.
     pub fn build(settings: &ClientSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
+        static BUILT: AtomicU64 = AtomicU64::new(0);
         let mut warnings = Vec::new();
         let mut lists = Lists::default();
         let mut builder = new_builder(settings.protocols, &mut warnings)?;
         if settings.protocols.has_legacy() && ciphers::security_level(&settings.ciphers).is_none() {
             backend::allow_legacy_context(&mut builder);
         }
+        let mut expiries = Vec::new();
         if let Some(pair) = &settings.certificate {
-            Identity::load(pair, &settings.passphrases)?.use_in_context(&mut builder)?;
+            let identity = Identity::load(pair, &settings.passphrases)?;
+            identity.use_in_context(&mut builder)?;
+            expiries.push(identity.expiry());
         }
         ciphers::set(&mut builder, &mut lists, &settings.ciphers, &mut warnings)?;
         if settings.verify {
@@ -74,6 +92,8 @@ impl ClientContext {
             context: builder.build(),
             lists,
             verify_depth: c_int::try_from(settings.verify_depth).unwrap_or(c_int::MAX),
+            number: BUILT.fetch_add(1, Ordering::Relaxed),
+            expiries: expiries.into(),
         };
         Ok((Arc::new(context), warnings))
     }

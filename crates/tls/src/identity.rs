@@ -1,5 +1,6 @@
 //! A certificate, its chain and its private key, parsed once and set on contexts or single connections.
 
+use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{SslContextBuilder, SslRef};
@@ -28,6 +29,13 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
+    /// Until when the certificate is good, Unix time. One whose date makes no sense never was.
+    pub(crate) fn expiry(&self) -> i64 {
+        const DAY: i64 = 86_400;
+        let left = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(self.leaf.not_after()));
+        left.map_or(0, |left| i64::from(left.days) * DAY + i64::from(left.secs))
+    }
+
     /// Parses both files of a pair; `passphrases` are tried in order on an encrypted key.
     pub fn load(pair: &KeyPair, passphrases: &[Vec<u8>]) -> Result<Self, TlsError> {
         let mut certificates = certificates(&pair.certificate, true)?.into_iter();

@@ -29,6 +29,7 @@ pub struct ServerContext {
     shared_cache: Option<Arc<SharedSessionCache>>,
     pub(crate) rejects: bool,
     staples: Arc<[Arc<Staple>]>,
+    expiries: Box<[i64]>,
 }
 
 struct PerConnection {
@@ -53,6 +54,11 @@ impl ServerContext {
         let mut warnings = Vec::new();
         let context = build::server(settings, &mut warnings)?;
         Ok((Arc::new(context), warnings))
+    }
+
+    /// Until when each certificate of the settings is good, Unix time.
+    pub fn expiries(&self) -> &[i64] {
+        &self.expiries
     }
 
     /// The OCSP responses that are sent along, one for each certificate that can have one.

@@ -40,6 +40,10 @@ pub struct Main {
     pub master_process: bool,
     /// `pid`.
     pub pid: PathBuf,
+    /// `worker_sandbox`: whether those who serve give up what they have no use for.
+    pub sandbox: bool,
+    /// `certificate_watch`: whether changed certificates are taken without a reload.
+    pub certificate_watch: bool,
     /// `env`: names kept, each with its new value if one is given.
     pub env: Vec<(String, Option<String>)>,
     /// `error_log`s of the main context; the default log where there is none.
@@ -115,6 +119,8 @@ pub(crate) struct Draft {
     working_directory: Option<PathBuf>,
     daemon: Option<bool>,
     master_process: Option<bool>,
+    sandbox: Option<bool>,
+    certificate_watch: Option<bool>,
     pid: Option<Box<[u8]>>,
     lock_file: Option<Box<[u8]>>,
     env: Vec<(String, Option<String>)>,
@@ -151,6 +157,8 @@ pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Main, Diagnostic> {
         working_directory: draft.working_directory,
         daemon: draft.daemon.unwrap_or(true),
         master_process: draft.master_process.unwrap_or(true),
+        sandbox: draft.sandbox.unwrap_or(true),
+        certificate_watch: draft.certificate_watch.unwrap_or(true),
         pid: match draft.pid {
             Some(path) if !path.is_empty() => loader.prefix_path(&path),
             _ => loader.options.pid.clone(),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +68,21 @@ impl Files {
         let file = Arc::new(LogFile::open(path)?);
         self.by_path.insert(path.to_owned(), Arc::clone(&file));
         Ok(file)
+    }
+
+    /// The open files by their paths, for another process that writes to them.
+    pub fn all(&self) -> impl Iterator<Item = (&Path, BorrowedFd<'_>)> {
+        self.by_path.iter().map(|(path, file)| (path.as_path(), file.file.as_fd()))
+    }
+
+    /// Takes `file`, which another process has opened, as the one at `path`.
+    pub fn adopt(&mut self, path: &Path, file: OwnedFd) -> io::Result<()> {
+        if let Some(open) = self.by_path.get(path) {
+            return os::process::replace_fd(file.as_fd(), open.file.as_fd());
+        }
+        let file = Arc::new(LogFile { path: path.to_owned(), file: file.into() });
+        self.by_path.insert(path.to_owned(), file);
+        Ok(())
     }
 
     /// Reopens every file; the errors are returned with their paths.

@@ -44,7 +44,7 @@ async fn status(s: &Session, inquiry: Inquiry) -> Option<CertificateStatus> {
     let place = place(s, &inquiry)?;
     let told = |error| s.log(Level::Crit, format_args!("{error}"));
     let digest = inquiry.key().map_err(told).ok()?;
-    let cache = s.server().tls.ocsp.cache.clone();
+    let cache = s.server().tls.ocsp.current().and_then(|ocsp| ocsp.cache.clone());
     if let Some(known) = cache.as_ref().and_then(|cache| cache.find(&digest, now())) {
         return Some(known);
     }
@@ -78,8 +78,8 @@ fn resolver(s: &Session) -> Option<(Rc<Resolver>, u64)> {
 
 /// Whom to ask: by the configuration, or else by the certificate.
 fn place(s: &Session, inquiry: &Inquiry) -> Option<Place> {
-    if let Some(place) = &s.server().tls.ocsp.responder {
-        return Some(place.clone());
+    if let Some(place) = s.server().tls.ocsp.current().and_then(|ocsp| ocsp.responder.clone()) {
+        return Some(place);
     }
     let Some(url) = inquiry.responder() else {
         s.log(Level::Error, format_args!("no OCSP responder URL in certificate"));
@@ -94,7 +94,8 @@ fn place(s: &Session, inquiry: &Inquiry) -> Option<Place> {
 /// Fetches the response that the client has asked for, if it is time; this client does not wait for it.
 pub(super) fn refresh_staple(s: &Session, end: &TlsEnd) {
     let Some(staple) = end.stream.borrow().staple() else { return };
-    let known = s.server().tls.ocsp.staples.iter().find(|(known, _)| Arc::ptr_eq(known, &staple));
+    let Some(ocsp) = s.server().tls.ocsp.current() else { return };
+    let known = ocsp.staples.iter().find(|(known, _)| Arc::ptr_eq(known, &staple));
     let Some((_, place)) = known else { return };
     if !staple.is_due() {
         return;

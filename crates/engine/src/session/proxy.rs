@@ -126,7 +126,7 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
         // Only a matter of speed.
         let _ = socket.set_nodelay();
     }
-    match &server.tls.client {
+    match server.tls.client.current() {
         None => {
             announce(s, &socket, picked);
             Ok(End::Plain(socket))
@@ -135,7 +135,7 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
             if server.conf.proxy.protocol != HeaderVersion::Off {
                 send_header(s, &socket)?;
             }
-            let shaken = upstream_tls::handshake(s, context, group, picked, Rc::clone(&socket)).await;
+            let shaken = upstream_tls::handshake(s, &context, group, picked, Rc::clone(&socket)).await;
             let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
             announce(s, &socket, picked);
             Ok(end)

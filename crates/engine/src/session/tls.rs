@@ -18,7 +18,7 @@ use crate::tls::Transport;
 pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     s.doing(Action::Handshaking);
     let _under_way = overload::Handshake::begin(s)?;
-    let Some(context) = s.server().tls.server.clone() else { return Err(Cause::Told(500)) };
+    let Some(context) = s.server().tls.server.current() else { return Err(Cause::Told(500)) };
     let timeout = s.server().conf.ssl_handshake_timeout;
     let transport = Transport::new(Rc::clone(&s.socket));
     let accepted = Stream::accept(transport, context, chooser(s), s.generation.plan.keeps_hello_lists);
@@ -72,13 +72,13 @@ fn choose(s: &Session, sni: Option<&[u8]>) -> Choice {
         s.switch_by_name(name);
     }
     let server = s.server();
-    match &server.tls.server {
+    match server.tls.server.current() {
         None => Choice::Keep,
         Some(context) if evaluates(s) => match identities(s) {
-            Ok(identities) => Choice::SwitchWith { context: Arc::clone(context), identities },
+            Ok(identities) => Choice::SwitchWith { context, identities },
             Err(text) => Choice::Fail(text),
         },
-        Some(context) => Choice::Switch(Arc::clone(context)),
+        Some(context) => Choice::Switch(context),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn write_conf(folder: &Path, name: &str, stream: &str) -> Result<Path
     let conf = folder.join(format!("{name}.conf"));
     let text = format!(
         "daemon off;\npid {name}.pid;\nerror_log {name}.log info;\nworker_processes 1;\n{user}events {{ }}\n\nstream {{\n{stream}}}\n",
-        user = if os::process::is_root() { "user root;\n" } else { "" },
+        user = if os::credentials::is_root() { "user root;\n" } else { "" },
     );
     std::fs::write(&conf, text)?;
     Ok(conf)

@@ -77,6 +77,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
             SessionCache::Off | SessionCache::None => None,
         },
         rejects: settings.reject_handshake,
+        expiries: identities.iter().map(Identity::expiry).collect(),
     })
 }
 

@@ -149,6 +149,24 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         |loader, line, _| once(&mut loader.main.timer_resolution, line, msec),
     ),
     Directive::of_main(
+        "worker_sandbox",
+        "on | off",
+        Some("on"),
+        "Lockgate's own: those who serve give up, for good, system calls that they have no use for (seccomp) and, as a \
+         process apart from the one that reads the configuration, all files but those of certificates and logs \
+         with variables in their paths (Landlock), where the kernel can.",
+        |loader, line, _| once(&mut loader.main.sandbox, line, flag),
+    ),
+    Directive::of_main(
+        "certificate_watch",
+        "on | off",
+        Some("on"),
+        "Lockgate's own: files of certificates, keys, trusted authorities, revocation lists and ticket keys that \
+         have changed are taken for new handshakes without a reload. What does not fit together is told once, and \
+         the old is kept.",
+        |loader, line, _| once(&mut loader.main.certificate_watch, line, flag),
+    ),
+    Directive::of_main(
         "pcre_jit",
         "on | off",
         Some("off"),

@@ -1,0 +1,135 @@
+//! Those who serve: threads of this process, or a process of its own that runs as another user.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use config::family::main_context::User;
+use engine::plan::{Plan, Reach};
+use engine::workers::{Quitting, Workers};
+use os::channel::Channel;
+use os::child::{self, Half};
+use os::signals::Signal;
+
+use super::order;
+
+/// How long the worker process may take over an answer; it is doing what was asked meanwhile.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Those who serve now.
+#[derive(Debug)]
+pub(super) enum Crew {
+    /// Nobody.
+    None,
+    /// Threads here.
+    Threads(Threads),
+    /// A process of another user.
+    Process(Process),
+}
+
+/// Worker threads of this process.
+#[derive(Debug)]
+pub(super) struct Threads {
+    pub(super) workers: Workers,
+    asked: usize,
+    answered: Arc<AtomicUsize>,
+}
+
+impl Threads {
+    pub(super) fn new(workers: Workers) -> Self {
+        Self { workers, asked: 0, answered: Arc::default() }
+    }
+
+    /// Whether all have answered since this was asked last. They are asked again.
+    pub(super) fn are_alive(&mut self) -> bool {
+        let alive = self.answered.load(Ordering::Relaxed) >= self.asked;
+        if alive {
+            self.answered.store(0, Ordering::Relaxed);
+            self.asked = self.workers.ask_for_life(&self.answered);
+        }
+        alive
+    }
+}
+
+/// Threads that end when their sessions have.
+#[derive(Debug)]
+pub(super) struct Draining {
+    done: OwnedFd,
+}
+
+impl Draining {
+    /// Waits on a thread of its own.
+    pub(super) fn new(quitting: Quitting) -> io::Result<Self> {
+        let done = os::io::eventfd()?;
+        let tell = done.try_clone()?;
+        std::thread::Builder::new().name("drain".to_owned()).spawn(move || {
+            quitting.wait();
+            // Adding one to a counter of nought does not fail.
+            let _ = os::io::eventfd_add(&tell);
+        })?;
+        Ok(Self { done })
+    }
+
+    /// Readable when all have ended.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.done.as_fd()
+    }
+}
+
+/// A worker process, from where it was started.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    pub(super) channel: Channel,
+    user: User,
+    reach: Reach,
+}
+
+/// Which half of the process goes on after [`Process::start`].
+#[derive(Debug)]
+pub(super) enum Started {
+    /// The one that was there before.
+    Here(Process),
+    /// The new one, with the way to the other.
+    There(Channel),
+}
+
+impl Process {
+    /// Whether `plan` is served by a process of its own, and by which user: root keeps to itself what needs
+    /// its rights.
+    pub(super) fn user_of(plan: &Plan) -> Option<&User> {
+        plan.main.user.as_ref().filter(|user| plan.main.master_process && user.uid != 0 && os::credentials::is_root())
+    }
+
+    /// Splits off a process that is to serve `plan` as `user`, and waits until it does.
+    pub(super) fn start(plan: &Plan, user: &User) -> io::Result<Started> {
+        let (ours, theirs) = Channel::pair()?;
+        match child::fork()? {
+            Half::Child => Ok(Started::There(theirs)),
+            Half::Parent(pid) => {
+                drop(theirs);
+                ours.set_patience(Some(PATIENCE))?;
+                ours.receive()?;
+                Ok(Started::Here(Self { pid, channel: ours, user: user.clone(), reach: Reach::of(plan) }))
+            }
+        }
+    }
+
+    /// Whether the process can serve `plan` too: it can neither change its user again, nor reach for files that
+    /// it has given up.
+    pub(super) fn fits(&self, plan: &Plan) -> bool {
+        Self::user_of(plan) == Some(&self.user) && (!plan.main.sandbox || self.reach.covers(&Reach::of(plan)))
+    }
+
+    /// Sends a signal. One that has ended meanwhile needs none.
+    pub(super) fn signal(&self, signal: Signal) {
+        let _ = os::process::kill(self.pid, signal.number());
+    }
+
+    /// Whether its threads get round to their work.
+    pub(super) fn is_alive(&self) -> bool {
+        order::beat(&self.channel).is_ok()
+    }
+}

@@ -1,0 +1,51 @@
+//! The pid file: where it is, what it is called while a new binary takes over, and its end.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A pid file that this process has written.
+#[derive(Debug)]
+pub(super) struct PidFile(PathBuf);
+
+impl PidFile {
+    /// Writes the number of this process.
+    pub(super) fn write(path: &Path) -> io::Result<Self> {
+        std::fs::write(path, format!("{}\n", std::process::id()))?;
+        // Created under whatever umask; it is for everybody to read.
+        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Writes it at another path, if it is another one, and removes the old one.
+    pub(super) fn move_to(&mut self, path: &Path) -> io::Result<()> {
+        if self.0 != path {
+            std::mem::replace(self, Self::write(path)?).remove();
+        }
+        Ok(())
+    }
+
+    /// Makes room for the one of a new binary: `PATH.oldbin` from now on.
+    pub(super) fn step_aside(&mut self) -> io::Result<()> {
+        let mut aside = self.0.clone().into_os_string();
+        aside.push(".oldbin");
+        self.rename(aside.into())
+    }
+
+    /// Takes the place at `path` again, after a new binary has failed.
+    pub(super) fn step_back(&mut self, path: &Path) -> io::Result<()> {
+        self.rename(path.to_owned())
+    }
+
+    fn rename(&mut self, to: PathBuf) -> io::Result<()> {
+        std::fs::rename(&self.0, &to)?;
+        self.0 = to;
+        Ok(())
+    }
+
+    /// Removes it.
+    pub(super) fn remove(self) {
+        // Gone already is just as well.
+        let _ = std::fs::remove_file(self.0);
+    }
+}

@@ -1,0 +1,122 @@
+//! Taking what has changed while others are served: the configuration, log files, certificates.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use syntax::Level;
+
+use super::crew::{Crew, Process};
+use super::rotation::Rotation;
+use super::{Master, Step, order};
+use crate::instance::Refused;
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::transcript::Recorder;
+
+impl Master<'_> {
+    /// A new plan for new sessions; on any error the old one goes on untouched.
+    pub(super) fn reload(&mut self) -> Step {
+        self.log(Level::Notice, "reconfiguring");
+        let report = Report::new(self.plan.error_log.clone());
+        let recorder = matches!(self.crew, Crew::Process(_)).then(|| Recorder::new(&Machine));
+        let (checked, _) = match &recorder {
+            Some(recorder) => self.instance.check(self.options, &report, recorder),
+            None => self.instance.check(self.options, &report, &Machine),
+        };
+        let Ok(plan) = checked.and_then(|checked| self.instance.open(checked, &report, false)) else { return Step::On };
+        let old = std::mem::replace(&mut self.plan, plan);
+        match self.hand_over(recorder) {
+            Ok(Step::Serve(channel)) => return Step::Serve(channel),
+            Ok(_) => {}
+            Err(text) => {
+                if let Some(text) = text {
+                    report.line(Level::Emerg, &format!("{text}; the running configuration stays"));
+                }
+                self.plan = old;
+                self.instance.forget_others(&self.plan);
+                return Step::On;
+            }
+        }
+        self.log(Level::Notice, "start worker processes");
+        if let Err(error) = self.pid.move_to(&self.plan.main.pid) {
+            let text = format!("open() \"{}\" failed{}", self.plan.main.pid.display(), engine::log::errno(&error));
+            self.log(Level::Emerg, &text);
+        }
+        self.rotation = Rotation::of(self.plan.certificate_files());
+        self.expiry.tell(&self.plan);
+        Step::On
+    }
+
+    /// Has the crew take the plan, or another one take the place of the crew; an error is the reason, where it
+    /// has not been told yet.
+    fn hand_over(&mut self, recorder: Option<Recorder<'_>>) -> Result<Step, Option<String>> {
+        match (&mut self.crew, recorder) {
+            (Crew::Threads(threads), _) => {
+                if Process::user_of(&self.plan).is_some() {
+                    let text = "another \"user\" is taken by a restart only";
+                    self.plan.error_log.write(Level::Warn, None, text.as_bytes());
+                }
+                let installed = self.instance.install(&mut threads.workers, &self.plan);
+                installed.map_err(|error| Some(format!("pthread_create() failed{}", engine::log::errno(&error))))?;
+            }
+            (Crew::Process(process), Some(recorder)) if process.fits(&self.plan) => {
+                let (files, sockets) = (self.instance.files(), self.instance.sockets());
+                let sockets = sockets.of_listeners(&self.plan.listeners);
+                order::reload(&process.channel, &recorder.finish(), files, &sockets)
+                    .map_err(|refusal| Some(refusal.to_string()))?;
+                self.instance.forget_others(&self.plan);
+            }
+            (Crew::Process(_) | Crew::None, _) => {
+                let old = std::mem::replace(&mut self.crew, Crew::None);
+                match self.serve() {
+                    Ok(Step::On) => {
+                        let new = std::mem::replace(&mut self.crew, old);
+                        self.retire();
+                        self.crew = new;
+                        self.instance.forget_others(&self.plan);
+                    }
+                    Ok(step) => return Ok(step),
+                    Err(Refused) => {
+                        self.crew = old;
+                        return Err(None);
+                    }
+                }
+            }
+        }
+        Ok(Step::On)
+    }
+
+    /// Writes to new log files where the old ones were moved away.
+    pub(super) fn reopen(&mut self) {
+        if let Crew::Threads(threads) = &self.crew {
+            threads.workers.flush_logs();
+        }
+        self.instance.reopen(&self.plan);
+        if let Crew::Process(process) = &self.crew
+            && let Err(refusal) = order::reopen(&process.channel, self.instance.files())
+        {
+            self.log(Level::Alert, &refusal.to_string());
+        }
+    }
+
+    /// Takes files of certificates that have changed for handshakes to come.
+    pub(super) fn rotate(&mut self, changed: &BTreeSet<PathBuf>) {
+        let recorder = Recorder::new(&Machine);
+        let mut rotated = self.instance.rotate(&self.plan, changed, &recorder);
+        if let Crew::Process(process) = &self.crew
+            && let Err(refusal) = order::rotate(&process.channel, changed, &recorder.finish())
+        {
+            rotated.errors.push(refusal.to_string());
+        }
+        for warning in &rotated.warnings {
+            self.log(Level::Warn, warning);
+        }
+        for error in &rotated.errors {
+            self.log(Level::Error, &format!("{error}; the certificates in use stay"));
+        }
+        if rotated.errors.is_empty() {
+            self.log(Level::Notice, "certificates have changed, new handshakes take them");
+        }
+        self.expiry.tell(&self.plan);
+    }
+}

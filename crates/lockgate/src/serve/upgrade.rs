@@ -1,0 +1,132 @@
+//! Changing the binary: starting a new one that inherits the listening sockets, and inheriting them.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::process::Command;
+
+use syntax::Level;
+
+use super::Master;
+
+/// Where a program finds the numbers of the sockets that it inherits, each followed by `;`.
+const VARIABLE: &str = "NGINX";
+
+/// Sockets that another program left open for this one.
+#[derive(Debug, Default)]
+pub(super) struct Inherited {
+    /// The sockets.
+    pub(super) sockets: Vec<OwnedFd>,
+    /// The numbers as they were given, where the program before was ours.
+    pub(super) from: Option<String>,
+    /// What is wrong with them.
+    pub(super) complaint: Option<String>,
+}
+
+impl Inherited {
+    /// As the environment says: those of the binary before, or of the service manager (`sd_listen_fds`(3)).
+    pub(super) fn from_environment() -> Self {
+        /// `SD_LISTEN_FDS_START`
+        const FIRST: i32 = 3;
+        if let Ok(numbers) = std::env::var(VARIABLE) {
+            return Self::of_binary(numbers);
+        }
+        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<i32>().ok());
+        let for_us = number("LISTEN_PID").is_some_and(|pid| u32::try_from(pid) == Ok(std::process::id()));
+        let count = number("LISTEN_FDS").filter(|_| for_us).unwrap_or(0);
+        let sockets = (FIRST..FIRST.saturating_add(count)).filter_map(|fd| os::inherit::take_over(fd).ok()).collect();
+        Self { sockets, ..Self::default() }
+    }
+
+    fn of_binary(numbers: String) -> Self {
+        let mut inherited = Self::default();
+        let mut rest = numbers.as_str();
+        while let Some(end) = rest.find([';', ':']) {
+            let (number, after) = rest.split_at(end);
+            let Ok(fd) = number.parse::<i32>() else { break };
+            inherited.sockets.extend(os::inherit::take_over(fd).ok());
+            rest = after.get(1..).unwrap_or_default();
+        }
+        if !rest.is_empty() {
+            let number = rest.split([';', ':']).next().unwrap_or_default();
+            inherited.complaint = Some(format!(
+                "invalid socket number \"{number}\" in {VARIABLE} environment variable, ignoring the rest of the variable"
+            ));
+        }
+        inherited.from = Some(numbers);
+        inherited
+    }
+}
+
+impl Master<'_> {
+    /// Starts a new binary beside this one, on the same sockets.
+    pub(super) fn change_binary(&mut self) {
+        if self.successor.is_some() || std::os::unix::process::parent_id() == self.parent {
+            let text = "the changing binary signal is ignored: you should shutdown or terminate before either old or \
+                        new binary's process";
+            return self.log(Level::Crit, text);
+        }
+        self.log(Level::Notice, "changing binary");
+        let path = self.plan.main.pid.clone();
+        if let Err(error) = self.pid.step_aside() {
+            let text = format!(
+                "rename() {} to {}.oldbin failed{} before executing new binary process",
+                path.display(),
+                path.display(),
+                engine::log::errno(&error)
+            );
+            return self.log(Level::Alert, &text);
+        }
+        match start(self.instance.sockets().all()) {
+            Ok(pid) => {
+                self.log(Level::Notice, &format!("start new binary process {pid}"));
+                self.successor = Some(pid);
+            }
+            Err(error) => {
+                let text = format!("execve() failed while executing new binary process{}", engine::log::errno(&error));
+                self.log(Level::Alert, &text);
+                self.step_back();
+            }
+        }
+    }
+
+    /// Takes its place again after it has failed.
+    pub(super) fn step_back(&mut self) {
+        if let Err(error) = self.pid.step_back(&self.plan.main.pid) {
+            let path = self.plan.main.pid.display();
+            let reason = engine::log::errno(&error);
+            self.log(Level::Alert, &format!("rename() {path}.oldbin back to {path} failed{reason}"));
+        }
+    }
+}
+
+/// Starts this program again, from the file that its name leads to now, with `sockets` to inherit; the
+/// number of its process.
+fn start<'a>(sockets: impl Iterator<Item = &'a OwnedFd>) -> io::Result<u32> {
+    // Duplicates, so that the ones in use are never left open to any other child.
+    let passed: Vec<OwnedFd> = sockets.map(|socket| socket.as_fd().try_clone_to_owned()).collect::<io::Result<_>>()?;
+    passed.iter().try_for_each(os::inherit::pass_on)?;
+    let numbers: Vec<String> = passed.iter().map(|fd| format!("{};", fd.as_raw_fd())).collect();
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_else(|| OsString::from("lockgate"));
+    Ok(Command::new(program).args(words).env(VARIABLE, numbers.concat()).spawn()?.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_make_no_sense_are_told() {
+        let of = |text: &str| Inherited::of_binary(text.to_owned()).complaint;
+        assert_eq!((of(""), of("900;901:")), (None, None));
+        let expected = |number: &str| {
+            Some(format!(
+                "invalid socket number \"{number}\" in NGINX environment variable, ignoring the rest of the variable"
+            ))
+        };
+        assert_eq!(of("x;"), expected("x"));
+        assert_eq!(of("900;7"), expected("7"));
+        assert_eq!(of("900;;901;"), expected(""));
+    }
+}

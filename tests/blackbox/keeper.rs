@@ -1,0 +1,262 @@
+//! Started as root for another user: a process that keeps root's rights to itself, and one without any that serves.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use testkit::{Builder, Gateway, Peer, Signal, TcpBackend, is_over, poll};
+
+use crate::{gateway, is_nginx};
+
+const PID: &str = "server { listen 127.0.0.1:%in; return $pid; }";
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|itself| std::os::unix::fs::MetadataExt::uid(&itself) == 0)
+}
+
+/// A gateway that serves as nobody, if there is anything to tell apart here.
+fn as_nobody(conf: &str) -> Option<Builder> {
+    is_root().then(|| gateway(conf).user("nobody nogroup").level("notice"))
+}
+
+/// The process that serves.
+fn worker(gw: &Gateway) -> u32 {
+    gw.ask("in", "").parse().unwrap()
+}
+
+fn status(pid: u32, name: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.trim_start_matches(':').trim().to_owned()
+}
+
+#[test]
+fn who_serves_has_no_rights_and_gets_none() {
+    let Some(builder) = as_nobody(PID) else { return };
+    let gw = builder.start();
+    let worker = worker(&gw);
+    assert_ne!(worker, gw.pid());
+    assert!(status(gw.pid(), "Uid").starts_with("0\t"));
+    assert!(!status(worker, "Uid").contains("0\t"), "{}", status(worker, "Uid"));
+    assert_eq!(u64::from_str_radix(&status(worker, "CapEff"), 16), Ok(0));
+    if is_nginx() {
+        return;
+    }
+    assert_eq!(u64::from_str_radix(&status(worker, "CapPrm"), 16), Ok(0));
+    assert_eq!((status(worker, "NoNewPrivs"), status(worker, "Seccomp")), ("1".to_owned(), "2".to_owned()));
+    assert_eq!(status(gw.pid(), "Threads"), "1", "who keeps root's rights does nothing else");
+}
+
+#[test]
+fn the_sandbox_can_be_turned_off() {
+    let Some(builder) = as_nobody(PID) else { return };
+    if is_nginx() {
+        return;
+    }
+    let gw = builder.main("worker_sandbox off;").start();
+    let worker = worker(&gw);
+    assert_eq!((status(worker, "NoNewPrivs"), status(worker, "Seccomp")), ("1".to_owned(), "0".to_owned()));
+}
+
+#[test]
+fn threads_of_a_single_process_are_confined_too() {
+    if is_nginx() {
+        return;
+    }
+    let gw = gateway(PID).start();
+    assert_eq!(gw.ask("in", ""), gw.pid().to_string());
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", gw.pid())).unwrap();
+    let filters: Vec<String> = tasks
+        .map(|task| {
+            let text = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+            text.lines().find_map(|line| line.strip_prefix("Seccomp:\t")).unwrap().to_owned()
+        })
+        .collect();
+    assert!(filters.contains(&"2".to_owned()) && filters.contains(&"0".to_owned()), "{filters:?}");
+}
+
+#[test]
+fn files_outside_of_the_configured_directories_are_out_of_reach() {
+    let conf = "log_format f x; access_log %dir/logs/$protocol-$lot/line f;\n\
+                map $remote_addr $lot { default ../../../open; }\n\
+                server { listen 127.0.0.1:%in; return $pid; }";
+    let Some(builder) = as_nobody(conf) else { return };
+    if is_nginx() {
+        return;
+    }
+    for name in ["logs/TCP-..", "open"] {
+        std::fs::create_dir_all(builder.dir().join(name)).unwrap();
+        std::fs::set_permissions(builder.dir().join(name), std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let gw = builder.start();
+    worker(&gw);
+    let line = gw.wait_error("open() \"");
+    assert!(line.text.contains("failed (13: Permission denied)"), "{}", line.text);
+}
+
+#[test]
+fn a_dead_worker_is_replaced() {
+    let Some(builder) = as_nobody(PID) else { return };
+    let gw = builder.start();
+    for _ in 0..2 {
+        let dead = worker(&gw);
+        gw.signal_to(dead, Signal::KILL);
+        let line = gw.wait_error(&format!("worker process {dead} exited on signal 9"));
+        assert_eq!(line.level, "alert");
+        poll("another one serves", || {
+            let mut peer = Peer::try_connect(&gw.addr("in")).ok()?;
+            let answer = peer.recv_some().ok()?;
+            (answer != dead.to_string().as_bytes()).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_config_that_was_reloaded_is_the_one_of_the_replacement() {
+    let Some(builder) = as_nobody("server { listen 127.0.0.1:%in; return $pid-old; }") else { return };
+    let mut gw = builder.start();
+    gw.reload("server { listen 127.0.0.1:%in; return $pid-new; }\nserver { listen 127.0.0.1:%more; return more; }");
+    let answer = poll("the new config", || Some(gw.ask("in", "")).filter(|answer| answer.ends_with("-new")));
+    let dead = answer.trim_end_matches("-new").parse().unwrap();
+    gw.signal_to(dead, Signal::KILL);
+    gw.wait_error(&format!("worker process {dead} exited on signal 9"));
+    poll("another one serves", || {
+        let answer = Peer::try_connect(&gw.addr("in")).ok()?.recv_some().ok()?;
+        (answer.ends_with(b"-new") && !answer.starts_with(dead.to_string().as_bytes())).then_some(())
+    });
+    assert_eq!(gw.ask("more", ""), "more");
+}
+
+#[test]
+fn a_reload_is_taken_by_the_same_process() {
+    let up = TcpBackend::echo();
+    let conf = format!("{PID}\nserver {{ listen 127.0.0.1:%echo; proxy_pass %up; }}");
+    let Some(builder) = as_nobody(&conf) else { return };
+    if is_nginx() {
+        return;
+    }
+    let mut gw = builder.with("up", up.addr()).start();
+    let before = worker(&gw);
+    let mut client = gw.connect("echo");
+    client.send("a");
+    client.recv(1);
+    for round in 0..3 {
+        gw.reload(&format!("{PID}\nserver {{ listen 127.0.0.1:%in{round}; return {round}; }}"));
+        poll("the new config", || {
+            let answer = Peer::try_connect(&gw.addr(&format!("in{round}"))).ok()?.recv_some().ok()?;
+            (answer == round.to_string().as_bytes()).then_some(())
+        });
+        assert_eq!(worker(&gw), before);
+    }
+    client.send("still");
+    assert_eq!(client.recv(5), b"still");
+}
+
+#[test]
+fn low_ports_and_secret_keys_are_there_at_a_reload_too() {
+    let Some(builder) = as_nobody(PID) else { return };
+    let dir = builder.dir().to_owned();
+    let mut gw = builder.file("secret.key", testkit::pki().text("server.key")).start();
+    std::fs::create_dir(dir.join("live")).unwrap();
+    std::fs::rename(dir.join("secret.key"), dir.join("live/key")).unwrap();
+    std::fs::set_permissions(dir.join("live"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    // A port below 1024 on an address of this test's own.
+    let low = format!("127.{}.{}.77:443", gw.pid() % 200 + 1, gw.pid() / 200 % 250);
+    gw.reload(&format!(
+        "{PID}\nserver {{ listen {low} ssl; ssl_certificate %pki/server.crt; ssl_certificate_key %dir/live/key; return secret; }}"
+    ));
+    poll("the new server", || testkit::TlsClient::new(&low).run().stdout.contains("secret").then_some(()));
+}
+
+#[test]
+fn logs_in_a_directory_of_roots_are_reopened() {
+    let conf =
+        "log_format f '$status'; access_log %dir/secret/access.log f;\nserver { listen 127.0.0.1:%in; return $pid; }";
+    let Some(builder) = as_nobody(conf) else { return };
+    if is_nginx() {
+        return;
+    }
+    let secret = builder.dir().join("secret");
+    std::fs::create_dir(&secret).unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let gw = builder.start();
+    worker(&gw);
+    gw.access_in("secret/access.log", 1);
+    std::fs::rename(secret.join("access.log"), secret.join("access.log.1")).unwrap();
+    gw.signal(Signal::USR1);
+    poll("a line in the new file", || {
+        worker(&gw);
+        std::fs::read_to_string(secret.join("access.log")).ok().filter(|text| text.starts_with("200\n"))
+    });
+}
+
+#[test]
+fn a_bad_config_leaves_the_running_one() {
+    let Some(builder) = as_nobody(PID) else { return };
+    let mut gw = builder.start();
+    let before = worker(&gw);
+    gw.rewrite("server { listen 127.0.0.1:%in; bogus on; }");
+    gw.signal(Signal::HUP);
+    gw.wait_error("unknown directive \"bogus\"");
+    assert_eq!(worker(&gw), before);
+}
+
+#[test]
+fn directories_given_up_are_had_by_another_process() {
+    let up = TcpBackend::echo();
+    let conf = format!("{PID}\nserver {{ listen 127.0.0.1:%echo; proxy_pass %up; }}");
+    let Some(builder) = as_nobody(&conf) else { return };
+    if is_nginx() {
+        return;
+    }
+    let dir = builder.dir().join("open");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let mut gw = builder.with("up", up.addr()).start();
+    let before = worker(&gw);
+    let mut client = gw.connect("echo");
+    client.send("a");
+    client.recv(1);
+    gw.reload("log_format f x; server { listen 127.0.0.1:%in; access_log %dir/open/$protocol f; return $pid; }");
+    poll("another process", || (worker(&gw) != before).then_some(()));
+    assert_eq!(gw.access_in("open/TCP", 1)[0], "x");
+    client.send("still");
+    assert_eq!(client.recv(5), b"still");
+    assert!(!is_over(before));
+    drop(client);
+    poll("the old one ends", || is_over(before).then_some(()));
+}
+
+#[test]
+fn quit_and_term_reach_who_serves() {
+    for signal in [Signal::TERM, Signal::QUIT] {
+        let Some(builder) = as_nobody(PID) else { return };
+        let mut gw = builder.start();
+        let worker = worker(&gw);
+        gw.signal(signal);
+        assert_eq!(gw.wait(), Some(0));
+        assert!(is_over(worker) && !gw.path("pid").exists());
+    }
+}
+
+#[test]
+fn who_serves_ends_gracefully_when_the_keeper_is_killed() {
+    let up = TcpBackend::echo();
+    let conf = format!("{PID}\nserver {{ listen 127.0.0.1:%echo; proxy_pass %up; }}");
+    let Some(builder) = as_nobody(&conf) else { return };
+    if is_nginx() {
+        return;
+    }
+    let gw = builder.with("up", up.addr()).start();
+    let worker = worker(&gw);
+    let mut client = gw.connect("echo");
+    client.send("a");
+    client.recv(1);
+    gw.signal(Signal::KILL);
+    assert_eq!(gw.wait_error("the process that started this one is gone").level, "alert");
+    poll("the port is free", || Peer::try_connect(&gw.addr("in")).is_err().then_some(()));
+    testkit::hold("the session goes on", Duration::from_millis(100), || !is_over(worker));
+    client.send("still");
+    assert_eq!(client.recv(5), b"still");
+    drop(client);
+    poll("it ends", || is_over(worker).then_some(()));
+}
