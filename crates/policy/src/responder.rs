@@ -36,6 +36,10 @@ impl Responder {
             Some((start, rest)) if start.eq_ignore_ascii_case(PREFIX) && !rest.is_empty() => rest,
             _ => return Err(refuse("invalid URL prefix", url)),
         };
+        // A certificate's URL must not write lines of its own into the request.
+        if rest.bytes().any(|byte| byte == b' ' || byte.is_ascii_control()) {
+            return Err(refuse("invalid character", rest));
+        }
         let (authority, path) = split(rest);
         let Target { host, port } = address::parse_upstream(authority.as_bytes()).map_err(|it| refuse(it, rest))?;
         let name = match &host {
@@ -89,9 +93,15 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
-        let refused = |url| Responder::parse(url).map_err(|refused| (refused.phrase, refused.shown)).unwrap_err();
+        fn refused(url: &str) -> (&'static str, String) {
+            let Refused { phrase, shown } = Responder::parse(url).unwrap_err();
+            (phrase, shown)
+        }
         for url in ["", "http://", "https://a.test", "a.test", "http:/a"] {
             assert_eq!(refused(url), ("invalid URL prefix", url.to_owned()));
+        }
+        for rest in ["a.test/x y", "a.test/\r\nHost: b", "a\nb", "unix:/a b:/"] {
+            assert_eq!(refused(&format!("http://{rest}")), ("invalid character", rest.to_owned()));
         }
         assert_eq!(refused("http://:80/"), ("no host", ":80/".to_owned()));
         assert_eq!(refused("http://a.test:x/"), ("invalid port", "a.test:x/".to_owned()));

@@ -117,7 +117,7 @@ impl Staple {
         Ok(())
     }
 
-    fn response(&self) -> Option<Arc<[u8]>> {
+    pub(crate) fn response(&self) -> Option<Arc<[u8]>> {
         let state = self.state();
         let valid = state.valid.is_none_or(|until| until >= now());
         state.response.clone().filter(|_| valid)

@@ -5,6 +5,7 @@ mod compression;
 mod errors;
 mod handshake;
 mod kit;
+mod ocsp;
 mod selection;
 mod sessions;
 mod transfer;

@@ -46,6 +46,28 @@ pub(super) fn name(parts: &[(&str, &str)]) -> X509Name {
 
 /// A certificate for `subject`, signed by `issuer` or itself; `is_ca` with the marks of a CA.
 pub(super) fn make(subject: &X509Name, key: PKey<Private>, issuer: Option<&Made>, is_ca: bool, dns: &[&str]) -> Made {
+    make_with(subject, key, issuer, |builder| {
+        if is_ca {
+            builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        }
+        if !dns.is_empty() {
+            let mut names = SubjectAlternativeName::new();
+            for name in dns {
+                names.dns(name);
+            }
+            let extension = names.build(&builder.x509v3_context(None, None)).unwrap();
+            builder.append_extension(extension).unwrap();
+        }
+    })
+}
+
+/// A certificate with what `extend` adds.
+pub(super) fn make_with(
+    subject: &X509Name,
+    key: PKey<Private>,
+    issuer: Option<&Made>,
+    extend: impl FnOnce(&mut X509Builder),
+) -> Made {
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();
     let serial = BigNum::from_u32(0x0a1b).unwrap();
@@ -55,17 +77,7 @@ pub(super) fn make(subject: &X509Name, key: PKey<Private>, issuer: Option<&Made>
     builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
     builder.set_not_after(&Asn1Time::days_from_now(3).unwrap()).unwrap();
     builder.set_pubkey(&key).unwrap();
-    if is_ca {
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    }
-    if !dns.is_empty() {
-        let mut names = SubjectAlternativeName::new();
-        for name in dns {
-            names.dns(name);
-        }
-        let extension = names.build(&builder.x509v3_context(None, None)).unwrap();
-        builder.append_extension(extension).unwrap();
-    }
+    extend(&mut builder);
     builder.sign(issuer.map_or(&key, |made| &made.key), MessageDigest::sha256()).unwrap();
     Made { certificate: builder.build(), key }
 }
