@@ -92,6 +92,12 @@ fn a_hello_in_pieces_leads_a_handshake_to_its_name() {
         let led = client(records.addr(), NAMED);
         assert_eq!(led.as_deref(), Some("named"), "records of {size} bytes");
     }
+    // AWS-LC takes 16 KB, OpenSSL more; nobody takes the rest for nothing.
+    for (protocols, fits) in [(8, true), (60, true), (250, false)] {
+        let alpn: Vec<String> = (0..protocols).map(|n| format!("p{n:0240}")).collect();
+        let led = client(&gw.addr("tls"), &format!("{NAMED} -alpn {}", alpn.join(",")));
+        assert!(led.as_deref() == Some("named") || !fits && led.is_none(), "{protocols}: {led:?}");
+    }
     let empty_first = rewriting(gw.addr("tls"), |body| vec![record(&[]), record(body)]);
     assert_ne!(client(empty_first.addr(), NAMED).as_deref(), Some("default"));
 }

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod epoll;
 pub mod errno;
 pub mod inherit;
+pub mod interfaces;
 pub mod io;
 pub mod options;
 pub mod poll;

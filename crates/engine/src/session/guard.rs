@@ -1,5 +1,6 @@
 //! `proxy_guard`: which of the addresses that a session's variables came to may be connected to.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
 use config::family::listen::Protocol;
@@ -8,6 +9,14 @@ use syntax::Level;
 
 use super::fail::Cause;
 use super::{Phase, Session};
+
+/// How long what is known of interfaces holds, milliseconds.
+const INTERFACES_HOLD: u64 = 1_000;
+
+thread_local! {
+    /// The addresses of interfaces, with the loop time up to which they hold.
+    static INTERFACES: RefCell<(u64, Vec<IpAddr>)> = const { RefCell::new((0, Vec::new())) };
+}
 
 /// Those of `addresses`, which `value` came to, that the server's guard lets pass; none is an end.
 pub(super) fn passed(s: &Session, value: &str, addresses: Vec<Address>) -> Phase<Vec<Address>> {
@@ -55,8 +64,42 @@ fn is_own(s: &Session, to: SocketAddr) -> bool {
     own.into_iter().any(|own| own == to.ip() || own.is_unspecified() && *local.get_or_insert_with(|| is_local(to.ip())))
 }
 
-/// Whether `ip` is one of this machine's: others cannot be bound to.
+/// Whether `ip` is one of this machine's: an interface has it, or what is sent to it comes from it.
 fn is_local(ip: IpAddr) -> bool {
-    let address = os::SockAddr::Inet(SocketAddr::new(ip, 0));
-    os::socket::datagram(&address).is_ok_and(|socket| os::socket::bind(&socket, &address).is_ok())
+    ip.is_loopback() || on_an_interface(ip) || leads_to_itself(ip).unwrap_or(false)
+}
+
+fn on_an_interface(ip: IpAddr) -> bool {
+    INTERFACES.with_borrow_mut(|(known_until, addresses)| {
+        let now = reactor::now();
+        if now >= *known_until {
+            *addresses = os::interfaces::addresses().unwrap_or_default();
+            *known_until = now + INTERFACES_HOLD;
+        }
+        addresses.contains(&ip)
+    })
+}
+
+/// Networks may be local without an interface that has their addresses.
+fn leads_to_itself(ip: IpAddr) -> std::io::Result<bool> {
+    let to = os::SockAddr::Inet(SocketAddr::new(ip, 9));
+    let socket = os::socket::datagram(&to)?;
+    os::socket::connect(&socket, &to)?;
+    Ok(matches!(os::socket::local_addr(&socket)?, os::SockAddr::Inet(from) if from.ip() == ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        reactor::Runtime::new().unwrap().run(async {
+            assert!(is_local([127, 9, 9, 9].into()));
+            for own in os::interfaces::addresses().unwrap() {
+                assert!(is_local(own), "{own}");
+            }
+            assert!(!is_local([192, 0, 2, 1].into()));
+        });
+    }
 }
