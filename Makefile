@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup build lint fuzz
+.PHONY: help demo test setup build lint fuzz scan
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -32,3 +32,7 @@ lint: ## format, clippy and documents, as CI checks them
 fuzz: ## run each fuzz target for a minute
 	@tools/setup build
 	tools/fuzz
+
+scan: build ## scanners and hostile peers against the release build
+	@tools/setup all
+	tools/hostile target/release/lockgate

@@ -357,23 +357,36 @@ pub struct SessionKey {
 pub struct Transport {
     socket: Rc<Socket>,
     more: bool,
+    allowance: usize,
 }
 
 impl Transport {
     /// The library writes to and reads from `socket` itself.
     pub fn new(socket: Rc<Socket>) -> Self {
-        Self { socket, more: false }
+        Self { socket, more: false, allowance: usize::MAX }
     }
 
     /// Whether another record follows at once what is written from now on: packets then carry several records.
     pub fn set_more(&mut self, more: bool) {
         self.more = more;
     }
+
+    /// Until it is told again, the library gets no more than about 64 KiB, and then an error. Messages that bring no
+    /// data (`KeyUpdate` may follow `KeyUpdate` without end) it would else read for as long as they come, and nobody
+    /// else of this thread would have a turn.
+    pub fn limit_reading(&mut self) {
+        self.allowance = 64 * 1024;
+    }
 }
 
 impl io::Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.try_read(buffer)
+        if self.allowance == 0 {
+            return Err(io::Error::other("too many TLS messages without data"));
+        }
+        let count = self.socket.try_read(buffer)?;
+        self.allowance = self.allowance.saturating_sub(count);
+        Ok(count)
     }
 }
 

@@ -59,6 +59,7 @@ impl TlsEnd {
             if room.is_empty() {
                 return Poll::Ready(Ok(filled));
             }
+            stream.socket_mut().limit_reading();
             let wait = match stream.read(room) {
                 Ok(Transfer::Bytes(bytes)) => {
                     filled += bytes;
@@ -113,7 +114,9 @@ impl TlsEnd {
             if self.broken {
                 return Poll::Ready(());
             }
-            let wait = match self.stream.borrow_mut().shutdown() {
+            let mut stream = self.stream.borrow_mut();
+            stream.socket_mut().limit_reading();
+            let wait = match stream.shutdown() {
                 Ok(Shutdown::Complete) | Err(_) => return Poll::Ready(()),
                 Ok(Shutdown::Sent) => continue,
                 Ok(Shutdown::WantRead) => self.socket.poll_readable(),
