@@ -367,3 +367,20 @@ fn certificates_named_by_variables_are_read_for_each_handshake_or_kept() {
     assert_eq!(subjects_around_a_change("ssl_certificate_cache max=10 valid=1h;"), [true, true]);
     assert_eq!(subjects_around_a_change("ssl_certificate_cache off;"), [true, false]);
 }
+
+#[test]
+fn variables_tell_the_algorithms_of_signatures() {
+    // nginx needs OpenSSL 3.5 for them, which most builds have not.
+    if crate::is_nginx() {
+        return;
+    }
+    let more = "ssl_verify_client optional; ssl_client_certificate %pki/ca1.crt;";
+    let gw = answering("$ssl_sigalg|$ssl_client_sigalg", more).start();
+    let client = "-cert %pki/client.crt -key %pki/client.key";
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert_eq!(ask(&gw, version).as_deref(), Some("rsa_pss_rsae_sha256|"));
+        let with = ask(&gw, &format!("{version} {client}"));
+        assert_eq!(with.as_deref(), Some("rsa_pss_rsae_sha256|ecdsa_secp256r1_sha256"));
+    }
+    assert_eq!(ask(&gw, "-sigalgs RSA+SHA384 -tls1_2").as_deref(), Some("rsa_pkcs1_sha384|"));
+}

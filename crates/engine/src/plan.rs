@@ -66,8 +66,8 @@ pub struct Plan {
     pub conf_dir: PathBuf,
     /// Where the block of all servers ends: what errors about the whole of it name.
     end: syntax::Place,
-    /// Whether a variable tells of the lists in a `ClientHello`, which are not kept otherwise.
-    pub keeps_hello_lists: bool,
+    /// What variables tell of handshakes, which is not kept otherwise.
+    pub capture: ::tls::Capture,
     servers: Vec<Server>,
     limit_zones: Vec<LimitZone>,
     /// Each unguarded `proxy_pass` that leads wherever a client asks for.
@@ -154,8 +154,11 @@ impl Draft {
         for path in &stream.log_files {
             opener.file(path)?;
         }
-        let lists = [Builtin::SslCiphers, Builtin::SslCurves, Builtin::SslSigalgs];
-        let keeps_hello_lists = lists.iter().any(|list| stream.variables.mentions(*list));
+        let mentions = |any: &[Builtin]| any.iter().any(|variable| stream.variables.mentions(*variable));
+        let capture = ::tls::Capture {
+            lists: mentions(&[Builtin::SslCiphers, Builtin::SslCurves, Builtin::SslSigalgs]),
+            messages: mentions(&[Builtin::SslSigalg, Builtin::SslClientSigalg, Builtin::SslEchOuterServerName]),
+        };
         let mut servers = Vec::with_capacity(stream.servers.len());
         for (conf, tls) in stream.servers.into_iter().zip(self.contexts.0) {
             servers.push(Server {
@@ -183,7 +186,7 @@ impl Draft {
             prefix: self.prefix,
             conf_dir: self.conf_dir,
             end: stream.end,
-            keeps_hello_lists,
+            capture,
             servers,
             limit_zones,
             open_relays: stream.open_relays,

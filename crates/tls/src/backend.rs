@@ -98,6 +98,35 @@ pub(crate) fn seconds_until(time: &Asn1GeneralizedTimeRef) -> Option<i64> {
     known.then(|| i64::from(days) * 86_400 + i64::from(seconds))
 }
 
+/// Has [`Connection::messages`] told of every message of the handshake.
+pub(crate) fn watch_messages(ssl: &mut SslRef) {
+    // SAFETY: a live connection, and a callback of the documented type.
+    unsafe { sys::SSL_set_msg_callback(ssl.as_ptr(), Some(on_message)) };
+}
+
+/// # Safety
+/// To be called by the library only.
+unsafe extern "C" fn on_message(
+    is_ours: c_int,
+    _: c_int,
+    content: c_int,
+    data: *const c_void,
+    length: usize,
+    ssl: *mut sys::SSL,
+    _: *mut c_void,
+) {
+    const HANDSHAKE: c_int = 22;
+    if content != HANDSHAKE || data.is_null() {
+        return;
+    }
+    // SAFETY: the library passes a live connection, which nobody else borrows meanwhile, and a message that is valid
+    // for the call.
+    let (ssl, message) = unsafe { (SslRef::from_ptr_mut(ssl), std::slice::from_raw_parts(data.cast::<u8>(), length)) };
+    if let Some(messages) = Connection::of_mut(ssl).and_then(|connection| connection.messages.as_mut()) {
+        messages.pass(is_ours == 1, message);
+    }
+}
+
 /// A C string of text that holds no NUL.
 pub(crate) fn c_text(text: &str) -> Option<CString> {
     CString::new(text).ok()

@@ -7,6 +7,7 @@ use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslRef, SslSession};
 
 use crate::hello::{ClientHello, Hello};
+use crate::messages::Messages;
 use crate::staple::Staple;
 use crate::tickets::TicketKeys;
 
@@ -32,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) hello: Hello,
     /// Whether the `ClientHello`'s lists are kept for variables.
     pub(crate) capture_hello: bool,
+    /// What messages told, where variables ask for it.
+    pub(crate) messages: Option<Box<Messages>>,
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
     pub(crate) staples: Arc<[Arc<Staple>]>,
     /// The one that the client asked for.

@@ -107,7 +107,7 @@ fn vector(extension: &[u8]) -> Option<&[u8]> {
 }
 
 /// The host name of a `server_name` extension (RFC 6066 §3).
-fn host_name(extension: &[u8]) -> Option<&[u8]> {
+pub(crate) fn host_name(extension: &[u8]) -> Option<&[u8]> {
     let (&kind, entry) = vector(extension)?.split_first()?;
     let (length, rest) = entry.split_first_chunk::<2>()?;
     let name = rest.get(..u16::from_be_bytes(*length) as usize)?;

@@ -12,6 +12,8 @@ use crate::certificate::{PeerCertificate, hex};
 use crate::connection::Connection;
 use crate::error::TlsError;
 use crate::hello::{Hello, Lists};
+use crate::messages::Messages;
+use crate::names;
 use crate::ocsp::{self, Inquiry, Signer};
 use crate::staple::Staple;
 use crate::stream::Stream;
@@ -55,6 +57,17 @@ impl<S: Read + Write> Stream<S> {
     /// `$ssl_sigalgs`
     pub fn client_sigalgs(&self) -> Option<String> {
         self.lists()?.sigalgs()
+    }
+
+    /// `$ssl_sigalg`: the algorithm of our signature in this handshake. `None` unless captured, as with the following,
+    /// and when a session was resumed.
+    pub fn signature_algorithm(&self) -> Option<String> {
+        Some(names::signature(self.messages()?.ours?))
+    }
+
+    /// `$ssl_client_sigalg`: that of the client's.
+    pub fn client_signature_algorithm(&self) -> Option<String> {
+        Some(names::signature(self.messages()?.theirs?))
     }
 
     /// The protocol names the client offered, in its order.
@@ -143,6 +156,10 @@ impl<S: Read + Write> Stream<S> {
 
     fn hello(&self) -> Option<&Hello> {
         Connection::of(self.ssl()).map(|connection| &connection.hello)
+    }
+
+    fn messages(&self) -> Option<&Messages> {
+        Connection::of(self.ssl())?.messages.as_deref()
     }
 
     fn lists(&self) -> Option<&Lists> {

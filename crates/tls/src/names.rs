@@ -10,10 +10,39 @@ pub(crate) fn group(number: u16) -> Option<&'static str> {
     lookup(GROUPS, number)
 }
 
+/// The name of a signature scheme (RFC 8446 §4.2.3), its number where it has none.
+pub(crate) fn signature(number: u16) -> String {
+    lookup(SIGNATURES, number).map_or_else(|| format!("0x{number:04x}"), str::to_owned)
+}
+
 fn lookup(table: &[(u16, &'static str)], number: u16) -> Option<&'static str> {
     let index = table.binary_search_by_key(&number, |row| row.0).ok()?;
     table.get(index).map(|row| row.1)
 }
+
+const SIGNATURES: &[(u16, &str)] = &[
+    (0x0201, "rsa_pkcs1_sha1"),
+    (0x0203, "ecdsa_sha1"),
+    (0x0301, "rsa_pkcs1_sha224"),
+    (0x0303, "ecdsa_sha224"),
+    (0x0401, "rsa_pkcs1_sha256"),
+    (0x0403, "ecdsa_secp256r1_sha256"),
+    (0x0501, "rsa_pkcs1_sha384"),
+    (0x0503, "ecdsa_secp384r1_sha384"),
+    (0x0601, "rsa_pkcs1_sha512"),
+    (0x0603, "ecdsa_secp521r1_sha512"),
+    (0x0804, "rsa_pss_rsae_sha256"),
+    (0x0805, "rsa_pss_rsae_sha384"),
+    (0x0806, "rsa_pss_rsae_sha512"),
+    (0x0807, "ed25519"),
+    (0x0808, "ed448"),
+    (0x0809, "rsa_pss_pss_sha256"),
+    (0x080a, "rsa_pss_pss_sha384"),
+    (0x080b, "rsa_pss_pss_sha512"),
+    (0x0904, "mldsa44"),
+    (0x0905, "mldsa65"),
+    (0x0906, "mldsa87"),
+];
 
 #[rustfmt::skip]
 const GROUPS: &[(u16, &str)] = &[

@@ -28,6 +28,15 @@ pub struct Stream<S> {
     origin: Option<Arc<ServerContext>>,
 }
 
+/// What is kept of a handshake beside the server name, for variables that ask for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// The client's lists: [`Stream::client_ciphers`] and the like.
+    pub lists: bool,
+    /// What messages tell: [`Stream::signature_algorithm`] and the like.
+    pub messages: bool,
+}
+
 /// What became of a read or write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
@@ -56,16 +65,20 @@ pub enum Shutdown {
 
 impl<S: Read + Write> Stream<S> {
     /// The server side. `default` is the server of the address; `chooser` is asked once, when the `ClientHello` has
-    /// come. `capture_hello` keeps the client's lists for [`client_ciphers`](Self::client_ciphers) and the like.
+    /// come.
     pub fn accept(
         socket: S,
         default: Arc<ServerContext>,
         chooser: Option<Chooser>,
-        capture_hello: bool,
+        capture: Capture,
     ) -> Result<Self, TlsError> {
         let mut ssl = Ssl::new(&default.context)?;
         let ticket_keys = default.ticket_keys.clone();
-        Connection { capture_hello, ticket_keys, ..Connection::default() }.attach(&mut ssl)?;
+        let messages = capture.messages.then(Box::default);
+        Connection { capture_hello: capture.lists, messages, ticket_keys, ..Connection::default() }.attach(&mut ssl)?;
+        if capture.messages {
+            backend::watch_messages(&mut ssl);
+        }
         ssl.set_accept_state();
         Ok(Self {
             inner: SslStream::new(ssl, socket)?,

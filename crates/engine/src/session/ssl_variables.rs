@@ -33,6 +33,8 @@ fn append(s: &Session, which: Builtin, out: &mut Vec<u8>) -> Option<()> {
         B::SslCiphers => out.extend_from_slice(stream.client_ciphers()?.as_bytes()),
         B::SslCurve => out.extend_from_slice(stream.curve()?.as_bytes()),
         B::SslCurves => out.extend_from_slice(stream.client_curves()?.as_bytes()),
+        B::SslSigalg => out.extend_from_slice(stream.signature_algorithm()?.as_bytes()),
+        B::SslClientSigalg => out.extend_from_slice(stream.client_signature_algorithm()?.as_bytes()),
         B::SslSigalgs => out.extend_from_slice(stream.client_sigalgs()?.as_bytes()),
         B::SslSessionId => out.extend_from_slice(stream.session_id().as_bytes()),
         B::SslSessionReused => out.push(if stream.session_reused() { b'r' } else { b'.' }),

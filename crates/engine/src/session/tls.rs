@@ -21,7 +21,7 @@ pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     let Some(context) = s.server().tls.server.current() else { return Err(Cause::Told(500)) };
     let timeout = s.server().conf.ssl_handshake_timeout;
     let transport = Transport::new(Rc::clone(&s.socket));
-    let accepted = Stream::accept(transport, context, chooser(s), s.generation.plan.keeps_hello_lists);
+    let accepted = Stream::accept(transport, context, chooser(s), s.generation.plan.capture);
     let stream = accepted.map_err(|error| Cause::Handshake(error.to_string(), false))?;
     let stream = Rc::new(RefCell::new(stream));
     // Variables ask the connection itself, when they are asked.

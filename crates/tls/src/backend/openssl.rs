@@ -18,14 +18,19 @@ use crate::hello::ClientHello;
 
 /// `openssl-sys` and what it lacks.
 pub(super) mod sys {
-    use std::ffi::{c_char, c_int, c_uint, c_ulong};
+    use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 
     pub(in crate::backend) use openssl_sys::*;
 
     /// The state of `SSL_CONF_cmd`.
     pub(in crate::backend) enum SslConf {}
 
+    /// Sees each message: whose it is, version, content type, bytes, connection, and nothing more.
+    pub(in crate::backend) type OnMessage =
+        unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, usize, *mut SSL, *mut c_void);
+
     unsafe extern "C" {
+        pub(in crate::backend) fn SSL_set_msg_callback(ssl: *mut SSL, callback: Option<OnMessage>);
         pub(in crate::backend) fn X509_STORE_add_crl(store: *mut X509_STORE, crl: *mut X509_CRL) -> c_int;
         pub(in crate::backend) fn X509_NAME_print_ex(
             out: *mut BIO,

@@ -194,7 +194,7 @@ fn first_bytes(bytes: &[u8]) -> HandshakeError {
     let (near, mut far) = pipe(usize::MAX);
     far.write_all(bytes).unwrap();
     let context = server(&settings(&self_signed("localhost")));
-    Stream::accept(near, context, None, false).unwrap().handshake().unwrap_err()
+    Stream::accept(near, context, None, crate::Capture::default()).unwrap().handshake().unwrap_err()
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn byte_by_byte_works_too() {
     let context = server(&settings(&self_signed("localhost")));
     let client = client(&ClientSettings::default());
     let (near, far) = pipe(1);
-    let server = Stream::accept(near, context, None, false).unwrap();
+    let server = Stream::accept(near, context, None, crate::Capture::default()).unwrap();
     let pair = run(server, Stream::connect(far, &client, &ConnectOptions::default()).unwrap()).established();
     assert_eq!(pair.server.protocol(), "TLSv1.3");
     assert_eq!(pair.server.client_ciphers(), None, "not asked for");

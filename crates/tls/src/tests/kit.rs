@@ -17,8 +17,8 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509Name, X509NameBuilder};
 
 use crate::{
-    Choice, ClientContext, ClientSettings, ConnectOptions, HandshakeError, KeyPair, Pem, ServerContext, ServerSettings,
-    Status, Stream,
+    Capture, Choice, ClientContext, ClientSettings, ConnectOptions, HandshakeError, KeyPair, Pem, ServerContext,
+    ServerSettings, Status, Stream,
 };
 
 /// A certificate with its key.
@@ -218,7 +218,9 @@ pub(super) fn connect_choosing(
     options: &ConnectOptions<'_>,
 ) -> Pair {
     let (near, far) = pipe(usize::MAX);
-    let server = Stream::accept(near, Arc::clone(context), Some(Box::new(choose)), true).unwrap();
+    let server =
+        Stream::accept(near, Arc::clone(context), Some(Box::new(choose)), Capture { lists: true, messages: true })
+            .unwrap();
     run(server, Stream::connect(far, client, options).unwrap())
 }
 

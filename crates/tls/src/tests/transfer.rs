@@ -82,7 +82,7 @@ fn a_peer_that_leaves_in_the_handshake_has_closed() {
         let (near, mut far) = pipe(usize::MAX);
         far.write_all(bytes).unwrap();
         far.close();
-        let mut stream = Stream::accept(near, context.clone(), None, false).unwrap();
+        let mut stream = Stream::accept(near, context.clone(), None, crate::Capture::default()).unwrap();
         assert!(matches!(stream.handshake(), Err(HandshakeError::Closed)), "{bytes:?}");
         assert_eq!(stream.cipher(), "(NONE)");
         assert_eq!(stream.curve(), None);

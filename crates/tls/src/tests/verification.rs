@@ -174,3 +174,16 @@ mod crl {
         format!("-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n", lines.join("\n")).into_bytes()
     }
 }
+
+#[test]
+fn the_algorithms_of_both_signatures() {
+    let root = authority("root");
+    for protocols in both() {
+        let rsa = make(&name(&[("CN", "me")]), rsa_key(), Some(&root), false, &[]);
+        let pair = connect_settings(&asking(ClientVerify::On, &root), &showing(Some(&rsa), protocols)).established();
+        assert_eq!(pair.server.signature_algorithm().as_deref(), Some("ecdsa_secp256r1_sha256"));
+        assert_eq!(pair.server.client_signature_algorithm().as_deref(), Some("rsa_pss_rsae_sha256"));
+        let pair = connect_settings(&asking(ClientVerify::Optional, &root), &showing(None, protocols)).established();
+        assert_eq!(pair.server.client_signature_algorithm(), None);
+    }
+}
