@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testkit::{Peer, Port, Signal, TcpBackend, hold};
 
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const LOG: &str = "log_format f '$status'; access_log %dir/access.log f;\n";
 
@@ -264,4 +264,27 @@ fn without_a_master_process() {
     let mut gw = gateway("server { listen 127.0.0.1:%in; return $pid; }").main("master_process off;").start();
     assert_eq!(gw.ask("in", ""), gw.pid().to_string());
     assert_eq!(gw.stop(), Some(0));
+}
+
+#[test]
+fn who_asks_for_a_reload_is_told_why_it_failed() {
+    if is_nginx() {
+        return;
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for user in ["root root", "nobody nogroup"] {
+        let conf = "server { listen 127.0.0.1:%in; return old; }";
+        let mut gw = gateway(conf).user(user).start();
+        let ask = |gw: &testkit::Gateway| {
+            let words = ["-p", ".", "-c", "gateway.conf", "-e", "start.log", "-s", "reload"];
+            let dir = gw.path("").display().to_string();
+            crate::binary().run(words.map(|word| if word == "." { dir.clone() } else { word.to_owned() }))
+        };
+        let done = ask(&gw);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+        gw.rewrite(&format!("{conf}\nserver {{ listen {}; return x; }}", taken.local_addr().unwrap()));
+        let done = ask(&gw);
+        assert_eq!((done.code, done.stderr.as_str()), (Some(1), "nginx: [emerg] still could not bind()\n"));
+        assert_eq!(gw.ask("in", ""), "old");
+    }
 }

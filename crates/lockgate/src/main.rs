@@ -5,6 +5,7 @@ mod codec;
 mod demo;
 mod instance;
 mod machine;
+mod outcome;
 mod paths;
 mod report;
 mod serve;

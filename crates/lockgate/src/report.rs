@@ -13,24 +13,26 @@ pub(crate) struct Report {
     log: ErrorLogs,
     /// The file that is tested, until its syntax was told to be right.
     tested: RefCell<Option<String>>,
-    /// The last line, where nobody is told.
-    heard: Option<RefCell<String>>,
+    /// Whether nobody is told.
+    silent: bool,
+    /// The last error.
+    last: RefCell<Option<String>>,
 }
 
 impl Report {
     /// Reports to standard error and to `log`, the error log of the command line.
     pub(crate) fn new(log: ErrorLogs) -> Self {
-        Self { log, tested: RefCell::default(), heard: None }
+        Self { log, tested: RefCell::default(), silent: false, last: RefCell::default() }
     }
 
-    /// The last line that was reported to nobody.
-    pub(crate) fn last(&self) -> String {
-        self.heard.as_ref().map(RefCell::take).unwrap_or_default()
-    }
-
-    /// Reports to nobody, but for the last line.
+    /// Reports to nobody: what it was is asked of [`Report::last_error`].
     pub(crate) fn silent() -> Self {
-        Self { heard: Some(RefCell::default()), ..Self::new(ErrorLogs::new(Vec::new())) }
+        Self { silent: true, ..Self::new(ErrorLogs::new(Vec::new())) }
+    }
+
+    /// The last error that was reported, if there was one.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last.take()
     }
 
     /// Has [`Report::syntax_is_ok`] tell that of `conf`.
@@ -47,8 +49,10 @@ impl Report {
 
     /// One line. Where the log is standard error itself, it is written there once, as a log line.
     pub(crate) fn line(&self, level: Level, text: &str) {
-        if let Some(heard) = &self.heard {
-            text.clone_into(&mut heard.borrow_mut());
+        if level <= Level::Error {
+            self.last.replace(Some(text.to_owned()));
+        }
+        if self.silent {
             return;
         }
         self.log.write(level, None, text.as_bytes());

@@ -25,6 +25,7 @@ use os::signals::{Signal, Signals};
 use syntax::Level;
 
 use crate::instance::{Checked, Instance, Refused};
+use crate::outcome;
 use crate::report::Report;
 use crew::{Crew, Draining, Process, Started, Threads};
 use expiry::Expiry;
@@ -265,9 +266,13 @@ impl<'a> Master<'a> {
                 self.instance.close(last);
             }
             // While sessions end, or a new binary is at work, there is nothing to read.
-            Signal::Hup if self.quitting => said(""),
+            Signal::Hup if self.quitting => {
+                said("");
+                outcome::tell(sender, Some("the gateway is shutting down"));
+            }
             Signal::Hup if self.successor.is_some() => {
                 said(", reconfiguring");
+                outcome::tell(sender, None);
                 if matches!(self.crew, Crew::None) {
                     return self.serve().unwrap_or(Step::On);
                 }
@@ -275,7 +280,7 @@ impl<'a> Master<'a> {
             Signal::Hup => {
                 said(", reconfiguring");
                 self.notify.reloading();
-                let step = self.reload();
+                let step = self.reload(sender);
                 if matches!(step, Step::On) {
                     self.notify.ready();
                 }

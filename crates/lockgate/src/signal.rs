@@ -6,7 +6,8 @@ use syntax::Level;
 
 use crate::args::Signal;
 use crate::instance::Checked;
-use crate::report::Report;
+use crate::outcome::Ear;
+use crate::report::{Report, say};
 
 /// Sends `signal` to the process whose pid file the configuration names.
 pub(crate) fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCode {
@@ -32,8 +33,16 @@ pub(crate) fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCo
         Signal::Reload => os::signals::Signal::Hup,
     }
     .number();
+    let ear = if signal == Signal::Reload { Ear::open() } else { None };
     match os::process::kill(pid, number) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => match ear.and_then(Ear::refusal) {
+            None => ExitCode::SUCCESS,
+            // The running gateway has it in its log; this is for the one who asked.
+            Some(refusal) => {
+                say(&format!("nginx: [emerg] {refusal}\n"));
+                ExitCode::FAILURE
+            }
+        },
         Err(error) => {
             let reason = engine::log::errno(&error);
             report.line(Level::Alert, &format!("kill({pid}, {number}) failed{reason}"));

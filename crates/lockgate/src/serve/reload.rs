@@ -10,33 +10,18 @@ use super::rotation::Rotation;
 use super::{Master, Step, order};
 use crate::instance::Refused;
 use crate::machine::Machine;
+use crate::outcome;
 use crate::report::Report;
 use crate::transcript::Recorder;
 
 impl Master<'_> {
-    /// A new plan for new sessions; on any error the old one goes on untouched.
-    pub(super) fn reload(&mut self) -> Step {
+    /// A new plan for new sessions; on any error the old one goes on untouched. The process `asker` is told, too.
+    pub(super) fn reload(&mut self, asker: u32) -> Step {
         self.log(Level::Notice, "reconfiguring");
         let report = Report::new(self.plan.error_log.clone());
-        let recorder = matches!(self.crew, Crew::Process(_)).then(|| Recorder::new(&Machine));
-        let (checked, _) = match &recorder {
-            Some(recorder) => self.instance.check(self.options, &report, recorder),
-            None => self.instance.check(self.options, &report, &Machine),
-        };
-        let Ok(plan) = checked.and_then(|checked| self.instance.open(checked, &report, false)) else { return Step::On };
-        let old = std::mem::replace(&mut self.plan, plan);
-        match self.hand_over(recorder) {
-            Ok(Step::Serve(channel)) => return Step::Serve(channel),
-            Ok(_) => {}
-            Err(text) => {
-                if let Some(text) = text {
-                    report.line(Level::Emerg, &format!("{text}; the running configuration stays"));
-                }
-                self.plan = old;
-                self.instance.forget_others(&self.plan);
-                return Step::On;
-            }
-        }
+        let taken = self.take_new(&report);
+        outcome::tell(asker, report.last_error().filter(|_| taken.is_err()).as_deref());
+        let Ok(Step::On) = taken else { return taken.unwrap_or(Step::On) };
         self.log(Level::Notice, "start worker processes");
         if let Err(error) = self.pid.move_to(&self.plan.main.pid) {
             let text = format!("open() \"{}\" failed{}", self.plan.main.pid.display(), engine::log::errno(&error));
@@ -47,9 +32,28 @@ impl Master<'_> {
         Step::On
     }
 
-    /// Has the crew take the plan, or another one take the place of the crew; an error is the reason, where it
-    /// has not been told yet.
-    fn hand_over(&mut self, recorder: Option<Recorder<'_>>) -> Result<Step, Option<String>> {
+    fn take_new(&mut self, report: &Report) -> Result<Step, Refused> {
+        let recorder = matches!(self.crew, Crew::Process(_)).then(|| Recorder::new(&Machine));
+        let (checked, _) = match &recorder {
+            Some(recorder) => self.instance.check(self.options, report, recorder),
+            None => self.instance.check(self.options, report, &Machine),
+        };
+        let plan = self.instance.open(checked?, report, false)?;
+        let old = std::mem::replace(&mut self.plan, plan);
+        let taken = self.hand_over(recorder, report);
+        if taken.is_err() {
+            self.plan = old;
+            self.instance.forget_others(&self.plan);
+        }
+        taken
+    }
+
+    /// Has the crew take the plan, or another one take the place of the crew.
+    fn hand_over(&mut self, recorder: Option<Recorder<'_>>, report: &Report) -> Result<Step, Refused> {
+        let refused = |text: &str| {
+            report.line(Level::Emerg, &format!("{text}; the running configuration stays"));
+            Refused
+        };
         match (&mut self.crew, recorder) {
             (Crew::Threads(threads), _) => {
                 if Process::user_of(&self.plan).is_some() {
@@ -57,13 +61,14 @@ impl Master<'_> {
                     self.plan.error_log.write(Level::Warn, None, text.as_bytes());
                 }
                 let installed = self.instance.install(&mut threads.workers, &self.plan);
-                installed.map_err(|error| Some(format!("pthread_create() failed{}", engine::log::errno(&error))))?;
+                installed
+                    .map_err(|error| refused(&format!("pthread_create() failed{}", engine::log::errno(&error))))?;
             }
             (Crew::Process(process), Some(recorder)) if process.fits(&self.plan) => {
                 let (files, sockets) = (self.instance.files(), self.instance.sockets());
                 let sockets = sockets.of_listeners(&self.plan.listeners);
                 order::reload(&process.channel, &recorder.finish(), files, &sockets)
-                    .map_err(|refusal| Some(refusal.to_string()))?;
+                    .map_err(|refusal| refused(&refusal.to_string()))?;
                 self.instance.forget_others(&self.plan);
             }
             (Crew::Process(_) | Crew::None, _) => {
@@ -78,7 +83,7 @@ impl Master<'_> {
                     Ok(step) => return Ok(step),
                     Err(Refused) => {
                         self.crew = old;
-                        return Err(None);
+                        return Err(Refused);
                     }
                 }
             }

@@ -134,7 +134,10 @@ impl Worker<'_> {
         let silent = Report::silent();
         let (checked, _) = self.instance.check(self.options, &silent, transcript);
         let plan = checked.and_then(|checked| self.instance.prepare(checked, &silent));
-        plan.map_err(|Refused| format!("the worker process cannot load it: {}", silent.last()))
+        plan.map_err(|Refused| {
+            let why = silent.last_error().unwrap_or_default();
+            format!("the worker process cannot load it: {why}")
+        })
     }
 
     fn drain(mut self, threads: Threads) -> ExitCode {
