@@ -28,6 +28,7 @@ fn term_and_int_drop_the_sessions() {
 #[test]
 fn term_says_who_sent_it() {
     let mut gw = gateway("").level("notice").start();
+    gw.wait_error("start worker process ");
     gw.stop();
     let line = gw.wait_error("signal 15 (SIGTERM) received from ");
     assert_eq!(line.level, "notice");

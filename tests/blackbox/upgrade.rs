@@ -23,7 +23,12 @@ fn end(gw: &Gateway, pid: u32, signal: Signal) {
 
 #[test]
 fn a_new_binary_takes_over_and_no_connection_is_refused() {
-    let gw = gateway(PID).daemon().level("notice").start();
+    for user in ["root root", "nobody nogroup"] {
+        take_over(&gateway(PID).user(user).daemon().level("notice").start());
+    }
+}
+
+fn take_over(gw: &Gateway) {
     let first = gw.ask("in", "");
     let addr = gw.addr("in");
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
@@ -35,23 +40,23 @@ fn a_new_binary_takes_over_and_no_connection_is_refused() {
         }
         count
     });
-    let (old, new) = change(&gw);
+    let (old, new) = change(gw);
     gw.wait_error("changing binary");
     let start = gw.wait_error("start new binary process ");
     assert_eq!(start.text, format!("start new binary process {new}"));
     assert!(gw.pid_in("pid.oldbin") == Some(old) && !is_over(old));
     gw.signal_to(old, Signal::WINCH);
     poll("the old workers give up accepting", || (0..20).all(|_| gw.ask("in", "") != first).then_some(()));
-    end(&gw, old, Signal::QUIT);
+    end(gw, old, Signal::QUIT);
     poll("the old pid file goes", || (!gw.path("pid.oldbin").exists()).then_some(()));
     assert_eq!(gw.pid_in("pid"), Some(new));
     assert_ne!(gw.ask("in", ""), first);
     stop.send(()).unwrap();
     assert!(asker.join().unwrap() > 0);
     // The new one can be changed in its turn.
-    let (second, third) = change(&gw);
+    let (second, third) = change(gw);
     assert_eq!(second, new);
-    end(&gw, second, Signal::QUIT);
+    end(gw, second, Signal::QUIT);
     assert!(!gw.ask("in", "").is_empty() && gw.pid_in("pid") == Some(third));
 }
 
@@ -77,15 +82,20 @@ fn sessions_outlive_the_change() {
 
 #[test]
 fn the_way_back() {
-    let gw = gateway(PID).daemon().level("notice").start();
-    let (old, new) = change(&gw);
+    for user in ["root root", "nobody nogroup"] {
+        go_back(&gateway(PID).user(user).daemon().level("notice").start());
+    }
+}
+
+fn go_back(gw: &Gateway) {
+    let (old, new) = change(gw);
     gw.signal_to(old, Signal::WINCH);
     poll("the new one serves alone", || {
         let answers: Vec<String> = (0..10).map(|_| gw.ask("in", "")).collect();
         answers.iter().all(|answer| answer == &answers[0]).then_some(())
     });
     gw.signal_to(old, Signal::HUP);
-    end(&gw, new, Signal::QUIT);
+    end(gw, new, Signal::QUIT);
     poll("the pid file is the old one's again", || (gw.pid_in("pid") == Some(old)).then_some(()));
     assert!(!gw.path("pid.oldbin").exists());
     assert!(!gw.ask("in", "").is_empty());

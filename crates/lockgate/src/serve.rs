@@ -257,7 +257,9 @@ impl<'a> Master<'a> {
             }
             Signal::Quit => {
                 said(", shutting down");
-                self.log(Level::Notice, "gracefully shutting down");
+                if matches!(self.crew, Crew::Threads(_)) {
+                    self.log(Level::Notice, "gracefully shutting down");
+                }
                 self.notify.stopping();
                 self.quitting = true;
                 self.again = None;

@@ -173,6 +173,7 @@ impl Worker<'_> {
     }
 
     fn exit(&self) -> ExitCode {
+        self.log(Level::Notice, "exiting");
         self.log(Level::Notice, "exit");
         ExitCode::SUCCESS
     }
