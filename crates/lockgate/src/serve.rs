@@ -1,5 +1,6 @@
 //! Running: from a checked configuration to the end of the process, by signals.
 
+mod children;
 mod crew;
 mod expiry;
 mod limits;
@@ -15,12 +16,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use config::Options;
 use engine::plan::Plan;
 use os::channel::Channel;
-use os::child::{self, End};
 use os::signals::{Signal, Signals};
 use syntax::Level;
 
@@ -34,11 +34,6 @@ use pid_file::PidFile;
 use rotation::Rotation;
 use upgrade::Inherited;
 use worker::Worker;
-
-/// How long worker processes have to end at once before they are killed.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long after its start a worker process that dies is not replaced at once: it would only die again.
-const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 /// Serves until a signal ends it.
 pub(crate) fn run(instance: Instance, checked: Checked, options: &Options, report: &Report) -> ExitCode {
@@ -305,7 +300,7 @@ impl<'a> Master<'a> {
             Signal::Winch => said(""),
             Signal::Child => {
                 said("");
-                while let Some((pid, end)) = child::ended() {
+                while let Some((pid, end)) = os::child::ended() {
                     if let step @ Step::Serve(_) = self.bury(pid, end) {
                         return step;
                     }
@@ -339,39 +334,6 @@ impl<'a> Master<'a> {
         }
     }
 
-    /// Sees to what a child that has ended leaves undone.
-    fn bury(&mut self, pid: u32, end: End) -> Step {
-        let what = if self.successor == Some(pid) { "new binary" } else { "worker" };
-        let (level, how) = match end {
-            End::Exited(code) => (Level::Notice, format!("exited with code {code}")),
-            End::Killed(signal) => (Level::Alert, format!("exited on signal {signal}")),
-        };
-        self.log(level, &format!("{what} process {pid} {how}"));
-        if let Some(at) = self.retired.iter().position(|retired| *retired == pid) {
-            self.retired.swap_remove(at);
-        }
-        if self.successor == Some(pid) {
-            self.successor = None;
-            self.step_back();
-            if matches!(self.crew, Crew::None) && !self.quitting {
-                return self.serve().unwrap_or(Step::On);
-            }
-        }
-        if matches!(&self.crew, Crew::Process(process) if process.pid == pid) {
-            self.crew = Crew::None;
-            self.replace_dead_crew(Instant::now());
-        }
-        Step::On
-    }
-
-    /// Has a worker process take the place of one that died; soon where that one did not live long either.
-    fn replace_dead_crew(&mut self, now: Instant) {
-        if matches!(self.crew, Crew::None) && !self.quitting {
-            let lived = now.saturating_duration_since(self.since);
-            self.again = Some(if lived < SHORT_LIFE { now + SHORT_LIFE } else { now });
-        }
-    }
-
     /// Whether nobody else serves these sockets.
     fn is_last(&self) -> bool {
         self.successor.is_none() && !(self.inherited && std::os::unix::process::parent_id() == self.parent)
@@ -383,7 +345,7 @@ impl<'a> Master<'a> {
         if let Crew::Process(process) = &self.crew {
             left.push(process.pid);
         }
-        end_processes(&self.signals, left);
+        children::end_processes(&self.signals, left);
         let last = self.is_last();
         self.instance.close(last);
         self.log(Level::Notice, "exit");
@@ -393,24 +355,6 @@ impl<'a> Master<'a> {
 
     fn log(&self, level: Level, text: &str) {
         self.plan.error_log.write(level, None, text.as_bytes());
-    }
-}
-
-/// Has processes end, by force where they take their time.
-fn end_processes(signals: &Signals, mut left: Vec<u32>) {
-    let deadline = Instant::now() + LAST_WORDS;
-    for signal in [Some(Signal::Term), None] {
-        for pid in &left {
-            // One that has ended meanwhile needs no signal.
-            let _ = os::process::kill(*pid, signal.map_or(os::process::KILL, Signal::number));
-        }
-        while !left.is_empty() && (signal.is_none() || Instant::now() < deadline) {
-            let _ = os::poll::wait(&[signals.as_fd()], Some(Duration::from_millis(50)));
-            while signals.next().is_some() {}
-            while let Some((pid, _)) = child::ended() {
-                left.retain(|waited| *waited != pid);
-            }
-        }
     }
 }
 
