@@ -32,7 +32,7 @@ pub use gateway::{Builder, ErrorLine, Gateway, is_over, parse_error_line, send_s
 pub use hello::Hello;
 pub use ocsp::{OpensslResponder, Responder, http, response};
 pub use peer::{End, Peer};
-pub use pki::{Pki, naming_responder, pki};
+pub use pki::{Pki, ech_file, naming_responder, pki};
 pub use port::Port;
 pub use rustix::process::Signal;
 pub use scratch::Scratch;

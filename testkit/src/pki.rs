@@ -117,6 +117,24 @@ pub fn naming_responder(url: &str) -> Scratch {
     dir
 }
 
+/// A key of encrypted hellos with its configuration, whose open name is `name`, in the form of RFC 9934.
+pub fn ech_file(name: &str) -> String {
+    let dir = Scratch::new();
+    openssl(dir.path(), "genpkey -algorithm X25519 -out", "key");
+    openssl(dir.path(), "pkey -in key -pubout -outform DER -out", "public");
+    let public = std::fs::read(dir.path().join("public")).expect("the public key");
+    let with_length = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let public = with_length(&public[public.len() - 32..]);
+    // X25519, HKDF-SHA256, AES-128-GCM; no longest name, no extensions.
+    let contents =
+        [&[7, 0, 0x20][..], &public, &[0, 4, 0, 1, 0, 1, 0, name.len() as u8], name.as_bytes(), &[0, 0]].concat();
+    let config = [&[0xfe, 0x0d][..], &with_length(&contents)].concat();
+    dir.write("list", with_length(&config));
+    openssl(dir.path(), "base64 -A -in list -out", "text");
+    let text = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("a file");
+    format!("{}-----BEGIN ECHCONFIG-----\n{}\n-----END ECHCONFIG-----\n", text("key"), text("text"))
+}
+
 fn ca_conf(ca: &str) -> String {
     format!(
         "[ca]\ndefault_ca=d\n[d]\ndatabase={ca}.index\nserial={ca}.serial\nnew_certs_dir=.\ncertificate={ca}.crt\n\

@@ -137,7 +137,7 @@ fn a_responder_that_is_down() {
 #[test]
 fn a_responder_that_says_nothing() {
     let responder = Responder::start(|_| None);
-    let gw = asking(&responder.url(), "ssl_handshake_timeout 300ms;");
+    let gw = asking(&responder.url(), "ssl_handshake_timeout 2s;");
     assert_eq!(ask(&gw, CLIENT), None);
     assert_eq!(gw.access(1), ["500 TLSv1.3 SUCCESS"]);
     assert_eq!(responder.asked().len(), 1);

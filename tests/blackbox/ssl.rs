@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Finished, Gateway, Hello, Peer, TcpBackend, pki};
+use testkit::{Finished, Gateway, Hello, Peer, TcpBackend, ech_file, pki};
 
 use crate::gateway;
 
@@ -383,4 +383,27 @@ fn variables_tell_the_algorithms_of_signatures() {
         assert_eq!(with.as_deref(), Some("rsa_pss_rsae_sha256|ecdsa_secp256r1_sha256"));
     }
     assert_eq!(ask(&gw, "-sigalgs RSA+SHA384 -tls1_2").as_deref(), Some("rsa_pkcs1_sha384|"));
+}
+
+#[test]
+fn keys_of_encrypted_hellos() {
+    // The usual library of nginx has none.
+    if crate::is_nginx() {
+        return;
+    }
+    let variables = "$ssl_ech_status|$ssl_ech_outer_server_name|$ssl_server_name";
+    let gw = answering(variables, "ssl_ech_file %dir/ech.pem;").file("ech.pem", ech_file("outer.test")).start();
+    assert_eq!(ask(&gw, "-servername a.test").as_deref(), Some("NOT_TRIED||a.test"));
+    assert_eq!(ask(&gw, "-tls1_2 -servername a.test").as_deref(), Some("NOT_TRIED||a.test"));
+    let gw = answering(variables, "").start();
+    assert_eq!(ask(&gw, "-servername a.test").as_deref(), Some("||a.test"));
+    for (file, told) in [
+        ("none", "[emerg] BIO_new_file(\"%f\") failed (SSL: error:80000002:system library::No such file or directory"),
+        ("odd", "[emerg] cannot load ECH keys \"%f\": no private key\n"),
+    ] {
+        let builder = answering("x", &format!("ssl_ech_file %dir/{file};")).file("odd", "odd");
+        let told = told.replace("%f", &builder.dir().join(file).display().to_string());
+        let tested = builder.test();
+        assert!(tested.code == Some(1) && tested.stderr.contains(&told), "{}", tested.stderr);
+    }
 }

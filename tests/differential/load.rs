@@ -18,6 +18,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("10% ;", "a part without a value is refused, where nginx reads past its end"),
     ("VerifyMode", "AWS-LC has no such command; the build with OpenSSL takes it"),
     ("proxy_ssl_protocols SSLv2", "the TLS library has no SSLv2, and says so"),
+    ("ssl_ech_file nofile", "AWS-LC can encrypted hellos, and the file is missed"),
     ("error_log \"\"", "an empty file name is refused"),
     ("worker_cpu_affinity 01 10", "the warning comes with the others, before the verdict on the syntax"),
     ("worker_connections 100000000", "the warning is shown by -t as well"),

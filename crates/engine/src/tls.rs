@@ -1,21 +1,21 @@
 //! From `ssl_*` and `proxy_ssl*` to TLS contexts: files read once, servers that say the same
 //! sharing one context, session caches kept over reloads.
 
+mod files;
 mod ocsp;
 mod rotating;
 mod transport;
 
 use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::family::proxy_ssl::Context;
-use config::family::ssl::{Certificate, Pem, Protocols, SessionCache, Ssl, VerifyClient};
+use config::family::ssl::{Certificate, Protocols, SessionCache, Ssl, VerifyClient};
 use config::{Stream, World};
 use syntax::Place;
-use tls::{ClientSettings, ClientVerify, KeyPair, ServerSettings, SharedSessionCache, Stapling, TicketKey};
+use tls::{ClientSettings, ClientVerify, ServerSettings, SharedSessionCache, TicketKey};
 
 pub use ocsp::Ocsp;
 pub use rotating::Rotating;
@@ -23,6 +23,7 @@ pub use tls::{ClientContext, ServerContext};
 pub use transport::{Connection, SessionKey, Transport};
 
 use crate::error::BuildError;
+use files::{dhparam, ech, pairs, passphrases, pem_if_any, read, stapling};
 
 /// What TLS needs in a configuration's servers, in their order.
 #[derive(Debug, Default)]
@@ -120,7 +121,7 @@ pub(crate) fn server_context(
     caches: &mut Caches,
     warnings: &mut Vec<String>,
 ) -> Result<(Arc<ServerContext>, Arc<Ocsp>), BuildError> {
-    if !ssl.ech_files.is_empty() {
+    if !ssl.ech_files.is_empty() && !tls::ech_supported() {
         warnings.push("\"ssl_ech_file\" is not supported on this platform, ignored".to_owned());
     }
     let settings = server_settings(ssl, end, world, &mut caches.sessions)?;
@@ -190,21 +191,9 @@ fn server_settings(
         conf_commands: ssl.conf_commands.clone(),
         certificate_compression: ssl.certificate_compression,
         stapling: stapling(ssl, world)?,
+        ech: if tls::ech_supported() { ech(&ssl.ech_files, world)? } else { Vec::new() },
         reject_handshake: ssl.reject_handshake,
     })
-}
-
-fn stapling(ssl: &Ssl, world: &dyn World) -> Result<Stapling, BuildError> {
-    // What is evaluated for each handshake has no response, and its file is not read.
-    if !ssl.stapling || ssl.certificates.is_empty() || ssl.certificates.iter().any(Certificate::is_evaluated) {
-        return Ok(Stapling::Off);
-    }
-    let Some(path) = &ssl.stapling_file else { return Ok(Stapling::Fetched { verify: ssl.stapling_verify }) };
-    let name = path.display().to_string();
-    match world.read(path) {
-        Ok(bytes) => Ok(Stapling::Given(name, bytes)),
-        Err(error) => Err(bio_failure(&name, &error, "rb")),
-    }
 }
 
 fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSettings, BuildError> {
@@ -228,97 +217,6 @@ fn client_settings(context: &Context, world: &dyn World) -> Result<ClientSetting
         conf_commands: context.conf_commands.clone(),
         session_reuse: context.session_reuse,
     })
-}
-
-/// The certificates that are known at load.
-fn pairs(certificates: &[Certificate], world: &dyn World) -> Result<Vec<KeyPair>, BuildError> {
-    let mut pairs = Vec::with_capacity(certificates.len());
-    // Where one is evaluated for each handshake, all are read then.
-    if certificates.iter().any(Certificate::is_evaluated) {
-        return Ok(pairs);
-    }
-    for Certificate { chain, key } in certificates {
-        if let (Some(certificate), Some(key)) =
-            (material(world, chain, "certificate")?, material(world, key, "certificate key")?)
-        {
-            pairs.push(KeyPair { certificate, key });
-        }
-    }
-    Ok(pairs)
-}
-
-/// PEM text with its name; `None` where it is evaluated for each handshake.
-fn material(world: &dyn World, pem: &Pem, what: &str) -> Result<Option<tls::Pem>, BuildError> {
-    match pem {
-        Pem::Evaluated(_) => Ok(None),
-        Pem::Data(text) => {
-            let name = format!("data:{}", String::from_utf8_lossy(text));
-            Ok(Some(tls::Pem { name, bytes: text.to_vec() }))
-        }
-        Pem::File(path) => {
-            let name = path.display().to_string();
-            match world.read(path) {
-                Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
-                Err(error) => Err(cannot_load(what, &name, &error)),
-            }
-        }
-        Pem::Provider(uri) => Err(BuildError::Text(format!(
-            "cannot load {what} \"{uri}\": this TLS library ({}) has no engines or stores; name a PEM file",
-            tls::version_text()
-        ))),
-    }
-}
-
-fn cannot_load(what: &str, name: &str, error: &io::Error) -> BuildError {
-    BuildError::Text(format!("cannot load {what} \"{name}\": {}", tls::open_failure(name, error)))
-}
-
-/// PEM text of a file that is `what`: `certificate` or `CRL`.
-fn pem_if_any(world: &dyn World, path: Option<&Path>, what: &str) -> Result<Option<tls::Pem>, BuildError> {
-    let Some(path) = path else { return Ok(None) };
-    let name = path.display().to_string();
-    match world.read(path) {
-        Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
-        Err(error) => Err(cannot_load(what, &name, &error)),
-    }
-}
-
-fn dhparam(world: &dyn World, path: Option<&Path>) -> Result<Option<tls::Pem>, BuildError> {
-    let Some(path) = path else { return Ok(None) };
-    let name = path.display().to_string();
-    match world.read(path) {
-        Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
-        Err(error) => Err(bio_failure(&name, &error, "r")),
-    }
-}
-
-/// A file that could not be opened in the way that `mode` names, where the call is told with it.
-fn bio_failure(name: &str, error: &io::Error, mode: &str) -> BuildError {
-    let reason = tls::open_failure(name, error).replace(", r)", &format!(", {mode})"));
-    let reason = reason.strip_prefix("BIO_new_file()").unwrap_or(&reason);
-    BuildError::Text(format!("BIO_new_file(\"{name}\"){reason}"))
-}
-
-fn read(world: &dyn World, path: &Path) -> Result<Vec<u8>, BuildError> {
-    world.read(path).map_err(|error| BuildError::Open(path.to_owned(), error))
-}
-
-/// `ssl_password_file`: a passphrase on each line.
-fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<Vec<u8>>, BuildError> {
-    /// The longest line.
-    const LONGEST: usize = 4095;
-    let Some(path) = path else { return Ok(Vec::new()) };
-    let mut phrases = Vec::new();
-    for line in read(world, path)?.split(|byte| *byte == b'\n') {
-        if line.len() > LONGEST {
-            return Err(BuildError::Text(format!("too long line in \"{}\"", path.display())));
-        }
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if !line.is_empty() {
-            phrases.push(line.to_vec());
-        }
-    }
-    Ok(phrases)
 }
 
 fn protocols(set: Protocols) -> tls::Protocols {

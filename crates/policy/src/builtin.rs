@@ -90,8 +90,8 @@ builtins! {
     SslSessionReused "ssl_session_reused" Redefinable "r for a resumed session, else a dot.";
     SslServerName "ssl_server_name" Redefinable "Server name that the client asked for.";
     SslAlpnProtocol "ssl_alpn_protocol" Redefinable "ALPN protocol selected.";
-    SslEchStatus "ssl_ech_status" Redefinable "Status of an encrypted hello.";
-    SslEchOuterServerName "ssl_ech_outer_server_name" Redefinable "Outer server name of an encrypted hello.";
+    SslEchStatus "ssl_ech_status" Redefinable "What became of an encrypted hello: `SUCCESS`, `GREASE` (it could not be read) or `NOT_TRIED`.";
+    SslEchOuterServerName "ssl_ech_outer_server_name" Redefinable "Open server name beside an encrypted hello that could be read.";
     SslClientCert "ssl_client_cert" Redefinable "Client certificate in PEM, lines but the first indented.";
     SslClientRawCert "ssl_client_raw_cert" Redefinable "Client certificate in PEM.";
     SslClientEscapedCert "ssl_client_escaped_cert" Redefinable "Client certificate in PEM, URI-escaped.";

@@ -18,6 +18,7 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) groups: Option<&'a [u8]>,
     pub(crate) sigalgs: Option<&'a [u8]>,
     pub(crate) alpn: Option<&'a [u8]>,
+    pub(crate) encrypted_hello: Option<&'a [u8]>,
 }
 
 /// What is kept.
@@ -26,6 +27,8 @@ pub(crate) struct Hello {
     pub(crate) server_name: Option<Box<[u8]>>,
     /// The client speaks nothing newer than TLS 1.1.
     pub(crate) is_legacy: bool,
+    /// There was, or seemed to be, an encrypted one in it.
+    pub(crate) offers_ech: bool,
     pub(crate) lists: Option<Box<Lists>>,
 }
 
@@ -43,6 +46,7 @@ impl Hello {
         Self {
             server_name: hello.server_name.and_then(host_name).map(Box::from),
             is_legacy: hello.supported_versions.is_none() && hello.legacy_version < 0x0303,
+            offers_ech: hello.encrypted_hello.is_some(),
             lists: capture.then(|| {
                 Box::new(Lists {
                     ciphers: hello.ciphers.to_vec(),

@@ -99,6 +99,24 @@ impl<S: Read + Write> Stream<S> {
         self.hello()?.server_name.as_deref()
     }
 
+    /// `$ssl_ech_status`: what became of an encrypted hello. One that cannot be read may be a sham (`GREASE`). `None`
+    /// where the server takes none.
+    pub fn ech_status(&self) -> Option<&'static str> {
+        self.origin().filter(|server| server.takes_ech)?;
+        Some(if backend::ech_accepted(self.ssl()) {
+            "SUCCESS"
+        } else if self.hello()?.offers_ech {
+            "GREASE"
+        } else {
+            "NOT_TRIED"
+        })
+    }
+
+    /// `$ssl_ech_outer_server_name`: the name beside an encrypted hello that could be read. `None` unless captured.
+    pub fn ech_outer_server_name(&self) -> Option<&[u8]> {
+        self.messages()?.open_name.as_deref().filter(|_| backend::ech_accepted(self.ssl()))
+    }
+
     /// `$ssl_alpn_protocol`: the protocol agreed on.
     pub fn alpn_protocol(&self) -> Option<&[u8]> {
         self.ssl().selected_alpn_protocol()

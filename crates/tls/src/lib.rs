@@ -11,6 +11,8 @@ mod ciphers;
 mod client;
 mod conf_command;
 mod connection;
+#[cfg(feature = "aws-lc")]
+mod ech;
 mod error;
 mod error_text;
 mod hello;
@@ -40,7 +42,7 @@ pub use error::{HandshakeError, StreamError, TlsError, Warning};
 pub use error_text::{CERT_CB_ERROR, LibraryErrors, error_queue_text};
 pub use identity::Identity;
 pub use info::LocalCertificate;
-pub use library::{open_failure, sni_supported, version_text};
+pub use library::{ech_supported, open_failure, sni_supported, version_text};
 pub use ocsp::{Answer, CertificateStatus, Inquiry};
 pub use openssl::ssl::SslSession as Session;
 pub use server::ServerContext;

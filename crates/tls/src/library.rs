@@ -14,6 +14,11 @@ pub fn sni_supported() -> bool {
     true
 }
 
+/// Whether the library can encrypted `ClientHello`s.
+pub fn ech_supported() -> bool {
+    cfg!(feature = "aws-lc")
+}
+
 /// The text OpenSSL would give for a file that cannot be opened:
 /// `BIO_new_file() failed (SSL: error:80000002:system library::No such file or directory:calling fopen(PATH, r) …)`.
 pub fn open_failure(path: &str, error: &io::Error) -> String {

@@ -1,4 +1,4 @@
-//! Finds PEM blocks in text. Does not decode them: the library does.
+//! Finds PEM blocks in text. What the library can decode, it does.
 
 /// Every block whose label is one of `labels`, from its BEGIN line to its END line (or to the end of the text).
 pub(crate) fn blocks<'a>(text: &'a [u8], labels: &'a [&'a str]) -> impl Iterator<Item = &'a [u8]> {
@@ -19,6 +19,14 @@ pub(crate) fn blocks<'a>(text: &'a [u8], labels: &'a [&'a str]) -> impl Iterator
             }
         }
     })
+}
+
+/// The bytes that a block holds in base64; headers are not understood.
+#[cfg(feature = "aws-lc")]
+pub(crate) fn content(block: &[u8]) -> Option<Vec<u8>> {
+    let lines = block.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let text: Vec<u8> = lines.filter(|line| !line.starts_with(b"-----")).flatten().copied().collect();
+    openssl::base64::decode_block(std::str::from_utf8(&text).ok()?).ok()
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

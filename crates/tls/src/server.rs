@@ -28,6 +28,8 @@ pub struct ServerContext {
     pub(crate) ticket_keys: Option<Arc<TicketKeys>>,
     shared_cache: Option<Arc<SharedSessionCache>>,
     pub(crate) rejects: bool,
+    /// Whether hellos may be encrypted.
+    pub(crate) takes_ech: bool,
     staples: Arc<[Arc<Staple>]>,
     expiries: Box<[i64]>,
 }

@@ -159,6 +159,8 @@ pub struct ServerSettings {
     pub certificate_compression: bool,
     /// `ssl_stapling`
     pub stapling: Stapling,
+    /// `ssl_ech_file`s; only where [`ech_supported`](crate::ech_supported).
+    pub ech: Vec<Pem>,
     /// `ssl_reject_handshake`
     pub reject_handshake: bool,
 }
@@ -186,6 +188,7 @@ impl Default for ServerSettings {
             conf_commands: Vec::new(),
             certificate_compression: false,
             stapling: Stapling::Off,
+            ech: Vec::new(),
             reject_handshake: false,
         }
     }

@@ -178,6 +178,10 @@ impl<S: Read + Write> Stream<S> {
 }
 
 impl<S> Stream<S> {
+    pub(crate) fn origin(&self) -> Option<&ServerContext> {
+        self.origin.as_deref()
+    }
+
     pub(crate) fn ssl(&self) -> &openssl::ssl::SslRef {
         self.inner.ssl()
     }

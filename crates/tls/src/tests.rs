@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws-lc")]
 mod compression;
+#[cfg(feature = "aws-lc")]
+mod ech;
 mod errors;
 mod handshake;
 mod kit;

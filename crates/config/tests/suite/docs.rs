@@ -15,7 +15,7 @@ const ABSENT: &str = "\
 | `http { }`, `mail { }` | refused by name: Lockgate serves `stream { }` only | keep nginx for them, with `stream { }` in a file of its own |
 | `listen … accept_filter=name` | a warning: the system has none, as for nginx on Linux | `deferred` |
 | `listen … setfib=number` | an invalid parameter, as for nginx on Linux | policy routing of the system |
-| `ssl_ech_file`, `ssl_certificate_compression` | a warning, as for nginx with a library that cannot | leave them out |
+| `ssl_ech_file`, `ssl_certificate_compression` in the build with OpenSSL | a warning, as for nginx with a library that cannot | the build with AWS-LC |
 ";
 
 /// What is otherwise on purpose.

@@ -38,6 +38,8 @@ fn append(s: &Session, which: Builtin, out: &mut Vec<u8>) -> Option<()> {
         B::SslSigalgs => out.extend_from_slice(stream.client_sigalgs()?.as_bytes()),
         B::SslSessionId => out.extend_from_slice(stream.session_id().as_bytes()),
         B::SslSessionReused => out.push(if stream.session_reused() { b'r' } else { b'.' }),
+        B::SslEchStatus => out.extend_from_slice(stream.ech_status()?.as_bytes()),
+        B::SslEchOuterServerName => out.extend_from_slice(stream.ech_outer_server_name()?),
         B::SslAlpnProtocol => out.extend_from_slice(stream.alpn_protocol()?),
         B::SslClientVerify => {
             let verify = s.server().conf.ssl.as_ref().map_or(VerifyClient::Off, |ssl| ssl.verify_client);

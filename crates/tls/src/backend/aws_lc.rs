@@ -13,6 +13,7 @@ use openssl::x509::X509Ref;
 
 use super::{check, on_ticket};
 use crate::connection::{Connection, Phase};
+use crate::ech::EchKey;
 use crate::hello::ClientHello;
 
 pub(super) use aws_lc_sys as sys;
@@ -52,6 +53,7 @@ unsafe extern "C" fn on_hello(hello: *const sys::SSL_CLIENT_HELLO) -> sys::ssl_s
             groups: extension(10),
             sigalgs: extension(13),
             alpn: extension(16),
+            encrypted_hello: extension(0xfe0d),
         };
         (SslRef::from_ptr_mut(raw.ssl), seen)
     };
@@ -70,6 +72,40 @@ unsafe fn bytes<'a>(data: *const u8, length: usize) -> &'a [u8] {
     }
     // SAFETY: the caller vouches for it.
     unsafe { std::slice::from_raw_parts(data, length) }
+}
+
+/// The keys that encrypted hellos can be read with.
+pub(crate) fn set_ech_keys(builder: &mut SslContextBuilder, keys: &[EchKey]) -> Result<(), ErrorStack> {
+    // SAFETY: what is made here is freed here, and null is nowhere taken for more than that; lengths are passed along
+    // with their slices; the context takes its own reference.
+    unsafe {
+        let all = sys::SSL_ECH_KEYS_new();
+        let add = |EchKey { private, config }: &EchKey| {
+            let key = sys::EVP_HPKE_KEY_new();
+            let kem = sys::EVP_hpke_x25519_hkdf_sha256();
+            let added = !key.is_null()
+                && sys::EVP_HPKE_KEY_init(key, kem, private.as_ptr(), private.len()) == 1
+                && sys::SSL_ECH_KEYS_add(all, 1, config.as_ptr(), config.len(), key) == 1;
+            sys::EVP_HPKE_KEY_free(key);
+            added
+        };
+        let set = !all.is_null() && keys.iter().all(add) && sys::SSL_CTX_set1_ech_keys(builder.as_ptr(), all) == 1;
+        sys::SSL_ECH_KEYS_free(all);
+        check(c_int::from(set))
+    }
+}
+
+/// Whether the hello was an encrypted one that could be read.
+pub(crate) fn ech_accepted(ssl: &SslRef) -> bool {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_ech_accepted(ssl.as_ptr()) == 1 }
+}
+
+/// Has a client encrypt its hello.
+#[cfg(test)]
+pub(crate) fn offer_ech(ssl: &SslRef, list: &[u8]) -> bool {
+    // SAFETY: a live connection that has not begun; the library copies the bytes.
+    unsafe { sys::SSL_set1_ech_config_list(ssl.as_ptr(), list.as_ptr(), list.len()) == 1 }
 }
 
 /// Whether the handshake stopped for the choice of a server.

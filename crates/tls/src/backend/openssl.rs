@@ -98,6 +98,7 @@ unsafe extern "C" fn on_hello(ssl: *mut sys::SSL, alert: *mut c_int, _: *mut c_v
             groups: extension(10),
             sigalgs: extension(13),
             alpn: extension(16),
+            encrypted_hello: extension(0xfe0d),
         };
         (Connection::of_mut(SslRef::from_ptr_mut(ssl)), seen)
     };
@@ -121,6 +122,11 @@ unsafe fn bytes<'a>(data: *const u8, length: usize) -> &'a [u8] {
     }
     // SAFETY: the caller vouches for it.
     unsafe { std::slice::from_raw_parts(data, length) }
+}
+
+/// Never: the oldest version that is supported knows no encrypted hellos.
+pub(crate) fn ech_accepted(_: &SslRef) -> bool {
+    false
 }
 
 /// Whether the handshake stopped for the choice of a server.

@@ -18,6 +18,8 @@ use crate::backend;
 use crate::cache::SharedSessionCache;
 use crate::ciphers;
 use crate::conf_command::{self, Lists};
+#[cfg(feature = "aws-lc")]
+use crate::ech;
 use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
 use crate::identity::{self, Identity};
@@ -57,6 +59,8 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     for (name, value) in &settings.conf_commands {
         conf_command::run(&mut builder, &mut lists, true, (name, value))?;
     }
+    #[cfg(feature = "aws-lc")]
+    ech::install(&mut builder, &settings.ech)?;
     backend::install_hello_callback(&mut builder);
     let per_connection = PerConnection {
         options: builder.options(),
@@ -77,6 +81,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
             SessionCache::Off | SessionCache::None => None,
         },
         rejects: settings.reject_handshake,
+        takes_ech: !settings.ech.is_empty(),
         expiries: identities.iter().map(Identity::expiry).collect(),
     })
 }

@@ -57,7 +57,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_ech_file",
         "file",
         None,
-        "Keys of Encrypted ClientHello. Repeated while keys are changed.",
+        "A key of Encrypted ClientHello with its configurations, in PEM (RFC 9934). That of the address's default \
+         server counts. Repeated while keys are changed.",
         |loader, line, _| {
             let path = loader.conf_path(line.arg(0));
             loader.here().ssl.context().ech_files.push(path);
