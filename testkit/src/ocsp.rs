@@ -23,6 +23,15 @@ pub struct Responder {
 impl Responder {
     /// Sends what `answer` makes of the request line. `None` says nothing until the responder ends.
     pub fn start(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> Self {
+        Self::serve(false, answer)
+    }
+
+    /// The same, and leaves all connections open.
+    pub fn start_keeping(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> Self {
+        Self::serve(true, answer)
+    }
+
+    fn serve(keeping: bool, answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP socket");
         let addr = listener.local_addr().expect("a local address");
         let stop = Arc::new(AtomicBool::new(false));
@@ -39,9 +48,10 @@ impl Responder {
                     let line = head.lines().next().unwrap_or_default().to_owned();
                     let reply = answer(&line);
                     asked.lock().unwrap().push(head);
-                    match reply {
-                        Some(reply) => drop(stream.write_all(&reply)),
-                        None => held.push(stream),
+                    let keeping = keeping || reply.is_none();
+                    let _ = stream.write_all(&reply.unwrap_or_default());
+                    if keeping {
+                        held.push(stream);
                     }
                 }
             }

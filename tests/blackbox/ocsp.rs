@@ -188,6 +188,21 @@ fn what_follows_the_response_does_not_matter() {
 }
 
 #[test]
+fn a_responder_that_keeps_its_connection() {
+    // nginx waits for the end of the connection.
+    if crate::is_nginx() {
+        return;
+    }
+    let responder = Responder::start_keeping(|line| {
+        let body = response(line, "ca1", "ca1", "ca1.index");
+        let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+        answer.extend(body);
+        Some(answer)
+    });
+    assert_eq!(ask(&asking(&responder.url(), ""), CLIENT).as_deref(), Some("SUCCESS"));
+}
+
+#[test]
 fn only_the_issuer_or_its_delegate_may_sign() {
     let by =
         |signer: &'static str| Responder::start(move |line| Some(http(&response(line, "ca1", signer, "ca1.index"))));

@@ -71,3 +71,75 @@ impl Drop for Ending {
         self.flight.landing.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reactor::{Runtime, spawn, yield_now};
+    use tls::CertificateStatus;
+
+    use super::*;
+
+    const KEY: Key = (ServerId(0), [0; 20]);
+    const GOOD: Answer = Answer { status: CertificateStatus::Good, holds: None };
+
+    /// Joins a flight that ends with `landing`; where its answer comes to, and how often it asked.
+    fn join(flights: &Rc<Flights>, key: Key, asked: &Rc<Cell<usize>>, landing: &Rc<Event>) -> Rc<Cell<Option<Answer>>> {
+        let answer = Rc::new(Cell::new(None));
+        let (flights, landing, asked, told) =
+            (Rc::clone(flights), Rc::clone(landing), Rc::clone(asked), Rc::clone(&answer));
+        spawn(async move {
+            let ask = async move {
+                asked.set(asked.get() + 1);
+                landing.wait().await;
+                Some(GOOD)
+            };
+            told.set(flights.join(key, ask).await);
+        });
+        answer
+    }
+
+    #[test]
+    fn who_asks_the_same_gets_the_same_answer() {
+        Runtime::new().unwrap().run(async {
+            let (flights, asked, landing) = (Rc::default(), Rc::default(), Rc::<Event>::default());
+            let answers = [KEY, KEY, (ServerId(1), KEY.1)].map(|key| join(&flights, key, &asked, &landing));
+            yield_now().await;
+            yield_now().await;
+            assert_eq!((asked.get(), flights.0.borrow().len()), (2, 2), "another server's question is another one");
+            landing.notify_all();
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            assert!(answers.iter().all(|answer| answer.get() == Some(GOOD)));
+            assert!(flights.0.borrow().is_empty());
+            let again = join(&flights, KEY, &asked, &landing);
+            yield_now().await;
+            yield_now().await;
+            assert_eq!((asked.get(), again.get()), (3, None), "what has landed is not kept");
+        });
+    }
+
+    #[test]
+    fn who_leaves_does_not_end_the_flight_of_others() {
+        Runtime::new().unwrap().run(async {
+            let (flights, asked, landing) = (Rc::<Flights>::default(), Rc::default(), Rc::<Event>::default());
+            let first = reactor::timeout(
+                1,
+                flights.join(KEY, {
+                    let landing = Rc::clone(&landing);
+                    async move {
+                        landing.wait().await;
+                        Some(GOOD)
+                    }
+                }),
+            );
+            let second = join(&flights, KEY, &asked, &landing);
+            assert!(first.await.is_err());
+            landing.notify_all();
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            assert_eq!((second.get(), asked.get()), (Some(GOOD), 0));
+        });
+    }
+}
