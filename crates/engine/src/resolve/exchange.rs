@@ -1,9 +1,10 @@
 //! Asking name servers: over UDP in turn until one answers, over TCP what UDP cut short.
 //!
-//! Each round has a socket of its own, so that the source port is as random as the id.
+//! Each query has a socket of its own, so that the source port is as random as the id.
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::Poll;
 
 use reactor::Socket;
 use syntax::Level;
@@ -23,10 +24,21 @@ const FORMAT_ERROR: u16 = 1;
 /// How long a server may take over TCP, milliseconds.
 const TCP: u64 = 5_000;
 
-/// A query that waits for its answer, which goes to this place.
+/// A query that waits for its answer, which goes to this place, on a port of its own.
 struct Open {
     query: Asked,
+    socket: Socket,
     at: usize,
+}
+
+impl Open {
+    /// Sends a query whose id and port nobody else knows; `None` where the name is no domain name.
+    fn send(server: SocketAddr, (name, kind): (&str, Kind), mix: u64, at: usize) -> io::Result<Option<Self>> {
+        let Some(query) = Asked::new(name, kind, os::process::random() as u16, mix) else { return Ok(None) };
+        let socket = Socket::udp_connected(server)?;
+        socket.try_write(&query.bytes)?;
+        Ok(Some(Self { query, socket, at }))
+    }
 }
 
 /// Asks for every kind at once until all are answered or `wanted` says that nobody waits
@@ -42,13 +54,7 @@ pub(super) async fn ask(
     while wanted() {
         let started = reactor::now();
         let server = resolver.servers.next(started)?;
-        let left = kinds.iter().zip(&answers).enumerate().filter(|(_, (_, answer))| answer.is_none());
-        let open = left.map(|(at, (kind, _))| {
-            let query = asked(name, *kind, server.mix(os::process::random()))?;
-            Some(Open { query, at })
-        });
-        let Some(mut open) = open.collect::<Option<Vec<_>>>() else { return Some(Err(ResolveError::NOT_FOUND)) };
-        match round(resolver, server, &mut open, &mut answers).await {
+        match round(resolver, server, (name, kinds), &mut answers).await {
             Ok(Some(error)) => return Some(Err(error)),
             Ok(None) => {}
             Err(error) => {
@@ -70,24 +76,22 @@ pub(super) async fn ask(
     None
 }
 
-/// A query that nobody else knows; `None` for what is no domain name.
-fn asked(name: &str, kind: Kind, mix: u64) -> Option<Asked> {
-    Asked::new(name, kind, os::process::random() as u16, mix)
-}
-
 /// One round with one server: an RCODE, or nothing when the round is over.
 async fn round(
     resolver: &Resolver,
     server: &Server,
-    open: &mut Vec<Open>,
+    (name, kinds): (&str, &[Kind]),
     answers: &mut [Option<Answer>],
 ) -> io::Result<Option<ResolveError>> {
-    let socket = Socket::udp_connected(server.address)?;
-    for Open { query, .. } in open.iter() {
-        socket.try_write(&query.bytes)?;
+    let mut open = Vec::with_capacity(kinds.len());
+    for (at, kind) in kinds.iter().enumerate().filter(|(at, _)| answers.get(*at).is_some_and(Option::is_none)) {
+        let mix = server.mix(os::process::random());
+        match Open::send(server.address, (name, *kind), mix, at)? {
+            Some(sent) => open.push(sent),
+            None => return Ok(Some(ResolveError::NOT_FOUND)),
+        }
     }
-    let listen = listen(resolver, server, &socket, open, answers);
-    let heard = reactor::timeout(RESEND, listen).await;
+    let heard = reactor::timeout(RESEND, listen(resolver, server, &mut open, answers)).await;
     if heard.is_err() {
         server.failed(reactor::now());
     }
@@ -97,30 +101,34 @@ async fn round(
 async fn listen(
     resolver: &Resolver,
     server: &Server,
-    socket: &Socket,
     open: &mut Vec<Open>,
     answers: &mut [Option<Answer>],
 ) -> io::Result<Option<ResolveError>> {
     let mut buffer = vec![0; DATAGRAM];
     while !open.is_empty() {
-        let bytes = socket.read(&mut buffer).await?;
+        let (place, bytes) = std::future::poll_fn(|_| receive(open, &mut buffer)).await?;
+        let Some(Open { query, at, .. }) = open.get(place) else { continue };
         let response = match Response::read(buffer.get(..bytes).unwrap_or_default()) {
             Ok(response) => response,
             Err(text) => {
                 resolver.say_seldom(|| text.to_owned());
+                reactor::yield_now().await;
                 continue;
             }
         };
-        let Some(place) = open.iter().position(|one| one.query.is_answered_by(&response)) else {
-            odd(resolver, open, &response);
+        if !query.is_answered_by(&response) {
+            odd(resolver, query, &response);
+            // A flood of guesses must not keep the thread from its sessions.
+            reactor::yield_now().await;
             continue;
-        };
-        let Some(Open { query, at }) = open.get_mut(place) else { continue };
+        }
         let Some(response) = judged(server, query, response).await? else {
             // The same in lower case: a server may know no other.
-            let Some(plain) = asked(&query.name(), query.kind, 0) else { return Ok(Some(ResolveError::NOT_FOUND)) };
-            *query = plain;
-            socket.try_write(&query.bytes)?;
+            let Some(plain) = Open::send(server.address, (&query.name(), query.kind), 0, *at)? else {
+                return Ok(Some(ResolveError::NOT_FOUND));
+            };
+            open.push(plain);
+            open.swap_remove(place);
             continue;
         };
         server.answered(query.is_mixed());
@@ -143,6 +151,16 @@ async fn listen(
     Ok(None)
 }
 
+/// The next datagram for any of the queries: which one, and how many bytes.
+fn receive(open: &[Open], buffer: &mut [u8]) -> Poll<io::Result<(usize, usize)>> {
+    for (place, one) in open.iter().enumerate() {
+        if let Poll::Ready(received) = one.socket.poll_read(buffer) {
+            return Poll::Ready(received.map(|bytes| (place, bytes)));
+        }
+    }
+    Poll::Pending
+}
+
 /// The response to believe: the one that came, or a longer or surer one over TCP. `None` asks for the question to be
 /// put again in lower case.
 async fn judged(server: &Server, query: &Asked, response: Response) -> io::Result<Option<Response>> {
@@ -159,15 +177,16 @@ async fn judged(server: &Server, query: &Asked, response: Response) -> io::Resul
     Ok((!(failed && query.is_mixed())).then_some(response))
 }
 
-/// A response that answers nothing we asked: somebody guesses, or a server is late.
-fn odd(resolver: &Resolver, open: &[Open], response: &Response) {
-    let name = response.question();
-    let name = name.strip_suffix('.').unwrap_or(&name);
-    resolver.say_seldom(|| match open.iter().find(|one| one.query.name() == name) {
-        Some(Open { query, .. }) => {
+/// A response that does not answer `query`: somebody guesses, or a server is late.
+fn odd(resolver: &Resolver, query: &Asked, response: &Response) {
+    resolver.say_seldom(|| {
+        let name = response.question();
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        if name == query.name() {
             format!("wrong ident {} in DNS response for {name}, expect {}", response.id(), query.id())
+        } else {
+            format!("unexpected DNS response for {name}")
         }
-        None => format!("unexpected DNS response for {name}"),
     });
 }
 
