@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use config::family::listen::Listener;
 use config::{Loaded, Options, World};
@@ -21,6 +22,8 @@ use crate::report::Report;
 pub(crate) struct Instance {
     kept: Kept,
     sockets: Sockets,
+    /// When files began to be read for the last configuration.
+    pub(crate) reading_since: Option<SystemTime>,
 }
 
 /// A configuration that was read and whose certificates are good.
@@ -48,6 +51,7 @@ impl Instance {
         report: &Report,
         world: &dyn World,
     ) -> (Result<Checked, Refused>, syntax::Sources) {
+        self.reading_since = Some(SystemTime::now());
         let Loaded { config, warnings, sources, syntax_ok } = config::load(options, world);
         for warning in &warnings {
             report.diagnostic(warning, &sources);

@@ -118,7 +118,7 @@ impl<'a> Master<'a> {
         let pid = PidFile::write(&plan.main.pid)
             .map_err(|error| failed(&format!("open() \"{}\"", plan.main.pid.display()), error))?;
         let now = Instant::now();
-        let rotation = Rotation::of(plan.certificate_files());
+        let rotation = Rotation::of(plan.certificate_files(), instance.reading_since);
         let mut expiry = Expiry::default();
         expiry.tell(&plan);
         Ok(Self {

@@ -27,7 +27,7 @@ impl Master<'_> {
             let text = format!("open() \"{}\" failed{}", self.plan.main.pid.display(), engine::log::errno(&error));
             self.log(Level::Emerg, &text);
         }
-        self.rotation = Rotation::of(self.plan.certificate_files());
+        self.rotation = Rotation::of(self.plan.certificate_files(), self.instance.reading_since);
         self.expiry.tell(&self.plan);
         Step::On
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use os::watch::Watches;
 
@@ -32,12 +32,17 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// Follows `files`, as they are now.
-    pub(super) fn of(files: BTreeSet<PathBuf>) -> Self {
-        let files: BTreeMap<_, _> = files.into_iter().map(|path| (path.clone(), stamp(&path))).collect();
+    /// Follows `files`, as they are now. One that has changed since they began to be read may have been read before
+    /// it did, and counts as changed.
+    pub(super) fn of(files: BTreeSet<PathBuf>, read: Option<SystemTime>) -> Self {
+        let read = read.and_then(|read| read.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let read = read.map_or((i64::MAX, 0), |read| (read.as_secs() as i64, i64::from(read.subsec_nanos())));
+        let known = |path: &Path| stamp(path).filter(|(.., seconds, nanos)| (*seconds, *nanos) < read);
+        let files: BTreeMap<_, _> = files.into_iter().map(|path| (path.clone(), known(&path))).collect();
         // Where nothing is told, because the user has too many watches for instance, looking has to do.
         let watches = (!files.is_empty()).then(|| Watches::new().ok()).flatten();
-        let rotation = Self { watches, files, due: None, look: Instant::now() + LOOK };
+        // The first look is at once.
+        let rotation = Self { watches, files, due: None, look: Instant::now() };
         rotation.watch();
         rotation
     }
@@ -168,10 +173,25 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_while_it_is_read_is_read_again() {
+        let dir = scratch("early");
+        let before = SystemTime::now() - Duration::from_secs(9);
+        std::fs::write(dir.join("a"), "1").unwrap();
+        let mut rotation = Rotation::of([dir.join("a")].into(), Some(before));
+        let now = Instant::now();
+        assert!(rotation.next().is_some_and(|next| next <= now) && rotation.changed(false, now).is_empty());
+        assert_eq!(rotation.changed(false, now + SETTLE), [dir.join("a")].into());
+        assert!(rotation.changed(false, now + LOOK * 2).is_empty());
+        let mut rotation = Rotation::of([dir.join("a")].into(), Some(SystemTime::now() + Duration::from_secs(9)));
+        assert!(rotation.changed(false, now).is_empty() && rotation.changed(false, now + SETTLE).is_empty());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn a_change_is_told_when_it_has_settled() {
         let dir = scratch("settle");
         std::fs::write(dir.join("a"), "1").unwrap();
-        let mut rotation = Rotation::of([dir.join("a"), dir.join("b")].into());
+        let mut rotation = Rotation::of([dir.join("a"), dir.join("b")].into(), None);
         let now = Instant::now();
         assert!(rotation.changed(true, now).is_empty());
         std::fs::write(dir.join("a.new"), "2").unwrap();
