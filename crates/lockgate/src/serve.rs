@@ -170,11 +170,16 @@ impl<'a> Master<'a> {
             self.crew = Crew::Threads(Threads::new(workers));
             std::process::id()
         };
+        self.say_started(number);
+        Ok(Step::On)
+    }
+
+    /// Tells that the plan is served, by the process of this number.
+    fn say_started(&self, number: u32) {
         self.log(Level::Notice, "start worker processes");
         for _ in 0..self.plan.main.workers {
             self.log(Level::Notice, &format!("start worker process {number}"));
         }
-        Ok(Step::On)
     }
 
     /// Goes on as the worker process. What is the master's own is closed first.

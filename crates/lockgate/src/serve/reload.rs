@@ -22,7 +22,6 @@ impl Master<'_> {
         let taken = self.take_new(&report);
         outcome::tell(asker, report.last_error().filter(|_| taken.is_err()).as_deref());
         let Ok(Step::On) = taken else { return taken.unwrap_or(Step::On) };
-        self.log(Level::Notice, "start worker processes");
         if let Err(error) = self.pid.move_to(&self.plan.main.pid) {
             let text = format!("open() \"{}\" failed{}", self.plan.main.pid.display(), engine::log::errno(&error));
             self.log(Level::Emerg, &text);
@@ -63,13 +62,16 @@ impl Master<'_> {
                 let installed = self.instance.install(&mut threads.workers, &self.plan);
                 installed
                     .map_err(|error| refused(&format!("pthread_create() failed{}", engine::log::errno(&error))))?;
+                self.say_started(std::process::id());
             }
             (Crew::Process(process), Some(recorder)) if process.fits(&self.plan) => {
                 let (files, sockets) = (self.instance.files(), self.instance.sockets());
                 let sockets = sockets.of_listeners(&self.plan.listeners);
                 order::reload(&process.channel, &recorder.finish(), files, &sockets)
                     .map_err(|refusal| refused(&refusal.to_string()))?;
+                let number = process.pid;
                 self.instance.forget_others(&self.plan);
+                self.say_started(number);
             }
             (Crew::Process(_) | Crew::None, _) => {
                 let old = std::mem::replace(&mut self.crew, Crew::None);
