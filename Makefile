@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup build lint fuzz scan
+.PHONY: help demo test setup build lint fuzz scan deb
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -36,3 +36,6 @@ fuzz: ## run each fuzz target for a minute
 scan: build ## scanners and hostile peers against the release build
 	@tools/setup all
 	tools/hostile target/release/lockgate
+
+deb: build ## make the Debian package of target/release/lockgate
+	tools/deb
