@@ -87,10 +87,11 @@ import os, socket, sys
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(('127.0.0.1', int(sys.argv[1]))); s.listen(16)
 extra = socket.socket(); extra.bind(('127.0.0.1', 0)); extra.listen(1)
-fds = [os.dup2(os.dup(f.fileno()), 10 + i) for i, f in enumerate((s, extra))]
+u = socket.socket(socket.AF_UNIX); u.bind(sys.argv[2]); u.listen(16)
+fds = [os.dup2(f.fileno(), 20 + i, inheritable=False) for i, f in enumerate((s, extra, u))]
 for i, f in enumerate(fds): os.dup2(f, 3 + i, inheritable=True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2')
-os.execv(sys.argv[2], sys.argv[2:])
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='3')
+os.execv(sys.argv[3], sys.argv[3:])
 ";
 
 #[test]
@@ -100,13 +101,14 @@ fn sockets_of_the_service_manager_are_served() {
     }
     let (dir, port) = (Scratch::new(), Port::lease());
     let conf = format!(
-        "daemon off; pid {0}/pid; error_log {0}/log notice; events {{}} stream {{ server {{ listen 127.0.0.1:{1}; return x; }} }}",
+        "daemon off; pid {0}/pid; error_log {0}/log notice; events {{}} stream {{ server {{ listen 127.0.0.1:{1}; listen unix:{0}/gate; return x; }} }}",
         dir.path().display(),
         port.number()
     );
     let conf = dir.write("conf", conf);
     let mut child = Command::new("python3")
         .args(["-c", ACTIVATE, &port.number().to_string()])
+        .arg(dir.path().join("gate"))
         .arg(binary().path())
         .arg("-c")
         .arg(conf)
@@ -118,6 +120,8 @@ fn sockets_of_the_service_manager_are_served() {
     poll("it serves", || dir.path().join("pid").exists().then_some(()));
     // Bound by somebody else and still in use: without taking it over, binding would have failed.
     assert_eq!(Peer::connect(&format!("127.0.0.1:{}", port.number())).recv_all(), "x");
+    let gate = format!("unix:{}", dir.path().join("gate").display());
+    assert_eq!(Peer::connect(&gate).recv_all(), "x");
     let sockets = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
     let open = sockets.filter(|fd| {
         let link = std::fs::read_link(fd.as_ref().unwrap().path());
@@ -126,4 +130,5 @@ fn sockets_of_the_service_manager_are_served() {
     assert!(open.count() < 5, "what no server asks for is closed");
     testkit::send_signal(child.id(), Signal::TERM);
     assert!(child.wait().unwrap().success());
+    assert!(dir.path().join("gate").exists(), "it is the service manager's, who listens on");
 }

@@ -86,6 +86,8 @@ struct Master<'a> {
     /// The process that started this one.
     parent: u32,
     inherited: bool,
+    /// Whether the service manager keeps the sockets.
+    lent: bool,
 }
 
 impl<'a> Master<'a> {
@@ -101,7 +103,7 @@ impl<'a> Master<'a> {
         instance.inherit(inherited.sockets);
         let plan = instance.open(checked, report, false)?;
         instance.forget_others(&plan);
-        let inherited = inherited.from.is_some();
+        let (inherited, lent) = (inherited.from.is_some(), inherited.lent);
         let failed = |call: &str, error: io::Error| {
             report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(&error)));
             Refused
@@ -140,6 +142,7 @@ impl<'a> Master<'a> {
             successor: None,
             parent,
             inherited,
+            lent,
         })
     }
 
@@ -339,9 +342,11 @@ impl<'a> Master<'a> {
         }
     }
 
-    /// Whether nobody else serves these sockets.
+    /// Whether nobody else has these sockets.
     fn is_last(&self) -> bool {
-        self.successor.is_none() && !(self.inherited && std::os::unix::process::parent_id() == self.parent)
+        self.successor.is_none()
+            && !self.lent
+            && !(self.inherited && std::os::unix::process::parent_id() == self.parent)
     }
 
     /// Ends at once, whatever sessions there are.

@@ -62,46 +62,48 @@ impl Channel {
     }
 
     fn send_fd(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let mut control = Control { bytes: [0; SPACE] };
-        let mut byte = 0_u8;
-        let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-        // SAFETY: msghdr is plain data; its pointers describe locals that live through the call;
-        // the control buffer has room for one message with one descriptor and is aligned for it.
-        unsafe {
-            let mut message: libc::msghdr = mem::zeroed();
-            message.msg_iov = &raw mut part;
-            message.msg_iovlen = 1;
-            message.msg_control = (&raw mut control).cast();
-            message.msg_controllen = SPACE;
-            let head = libc::CMSG_FIRSTHDR(&raw const message);
-            (*head).cmsg_level = libc::SOL_SOCKET;
-            (*head).cmsg_type = libc::SCM_RIGHTS;
-            (*head).cmsg_len = libc::CMSG_LEN(size_of::<libc::c_int>() as u32) as usize;
-            libc::CMSG_DATA(head).cast::<libc::c_int>().write_unaligned(fd.as_raw_fd());
-            check_len(libc::sendmsg(self.stream.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL)).map(drop)
-        }
+        with_message(|message| {
+            // SAFETY: the message has room for one control message with one descriptor.
+            unsafe {
+                let head = libc::CMSG_FIRSTHDR(message);
+                (*head).cmsg_level = libc::SOL_SOCKET;
+                (*head).cmsg_type = libc::SCM_RIGHTS;
+                (*head).cmsg_len = libc::CMSG_LEN(size_of::<libc::c_int>() as u32) as usize;
+                libc::CMSG_DATA(head).cast::<libc::c_int>().write_unaligned(fd.as_raw_fd());
+                check_len(libc::sendmsg(self.stream.as_raw_fd(), message, libc::MSG_NOSIGNAL)).map(drop)
+            }
+        })
     }
 
     fn receive_fd(&self) -> io::Result<OwnedFd> {
-        let mut control = Control { bytes: [0; SPACE] };
-        let mut byte = 0_u8;
-        let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-        // SAFETY: as above; a descriptor that the kernel put into the buffer is ours alone.
-        unsafe {
-            let mut message: libc::msghdr = mem::zeroed();
-            message.msg_iov = &raw mut part;
-            message.msg_iovlen = 1;
-            message.msg_control = (&raw mut control).cast();
-            message.msg_controllen = SPACE;
-            check_len(libc::recvmsg(self.stream.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC))?;
-            let head = libc::CMSG_FIRSTHDR(&raw const message);
-            if head.is_null() || (*head).cmsg_type != libc::SCM_RIGHTS {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+        with_message(|message| {
+            // SAFETY: the kernel fills the message; a descriptor that it put there is ours alone.
+            unsafe {
+                check_len(libc::recvmsg(self.stream.as_raw_fd(), message, libc::MSG_CMSG_CLOEXEC))?;
+                let head = libc::CMSG_FIRSTHDR(message);
+                if head.is_null() || (*head).cmsg_type != libc::SCM_RIGHTS {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                let fd = libc::CMSG_DATA(head).cast::<libc::c_int>().read_unaligned();
+                Ok(OwnedFd::from_raw_fd(check(fd)?))
             }
-            let fd = libc::CMSG_DATA(head).cast::<libc::c_int>().read_unaligned();
-            Ok(OwnedFd::from_raw_fd(check(fd)?))
-        }
+        })
     }
+}
+
+/// Makes a message of one byte, with room for a descriptor beside it.
+fn with_message<T>(use_it: impl FnOnce(&mut libc::msghdr) -> T) -> T {
+    let mut control = Control { bytes: [0; SPACE] };
+    let mut byte = 0_u8;
+    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: msghdr is plain data; all zeroes is an empty one.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    // These live as long as the message; the control buffer is aligned for what it is to hold.
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = SPACE;
+    use_it(&mut message)
 }
 
 impl AsFd for Channel {

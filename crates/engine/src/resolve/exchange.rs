@@ -29,6 +29,8 @@ struct Open {
     query: Asked,
     socket: Socket,
     at: usize,
+    /// Whether it puts a question again, in lower case.
+    again: bool,
 }
 
 impl Open {
@@ -37,7 +39,7 @@ impl Open {
         let Some(query) = Asked::new(name, kind, os::process::random() as u16, mix) else { return Ok(None) };
         let socket = Socket::udp_connected(server)?;
         socket.try_write(&query.bytes)?;
-        Ok(Some(Self { query, socket, at }))
+        Ok(Some(Self { query, socket, at, again: false }))
     }
 }
 
@@ -107,7 +109,7 @@ async fn listen(
     let mut buffer = vec![0; DATAGRAM];
     while !open.is_empty() {
         let (place, bytes) = std::future::poll_fn(|_| receive(open, &mut buffer)).await?;
-        let Some(Open { query, at, .. }) = open.get(place) else { continue };
+        let Some(Open { query, at, again, .. }) = open.get(place) else { continue };
         let response = match Response::read(buffer.get(..bytes).unwrap_or_default()) {
             Ok(response) => response,
             Err(text) => {
@@ -127,11 +129,14 @@ async fn listen(
             let Some(plain) = Open::send(server.address, (&query.name(), query.kind), 0, *at)? else {
                 return Ok(Some(ResolveError::NOT_FOUND));
             };
-            open.push(plain);
+            open.push(Open { again: true, ..plain });
             open.swap_remove(place);
             continue;
         };
-        server.answered(query.is_mixed());
+        if *again && response.code() == SUCCESS {
+            server.loses_case();
+        }
+        server.answered(query.is_mixed() && response.code() == SUCCESS);
         match response.code() {
             SUCCESS => {
                 if let Some(slot) = answers.get_mut(*at) {
@@ -174,7 +179,7 @@ async fn judged(server: &Server, query: &Asked, response: Response) -> io::Resul
     }
     let response = if response.is_truncated() { over_tcp(server.address, query).await? } else { response };
     let failed = !matches!(response.code(), SUCCESS | FORMAT_ERROR);
-    Ok((!(failed && query.is_mixed())).then_some(response))
+    Ok((!(failed && query.is_mixed() && !server.keeps_case())).then_some(response))
 }
 
 /// A response that does not answer `query`: somebody guesses, or a server is late.

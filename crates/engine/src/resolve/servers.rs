@@ -27,7 +27,7 @@ pub(super) struct Server {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
     Unknown,
-    /// It answered one.
+    /// It knew the name of one.
     Kept,
     /// It did not answer the first one, or not as it was put.
     Lost,
@@ -62,7 +62,7 @@ impl Servers {
 }
 
 impl Server {
-    /// It answered.
+    /// It answered; `mixed` where it knew a name in mixed case.
     pub(super) fn answered(&self, mixed: bool) {
         self.failures.set(0);
         self.rests_until.set(0);
@@ -81,7 +81,12 @@ impl Server {
         }
     }
 
-    /// It does not keep the case of letters, and cannot be asked over TCP either.
+    /// Whether it knew a name in mixed case: its errors are meant, then.
+    pub(super) fn keeps_case(&self) -> bool {
+        self.case.get() == Case::Kept
+    }
+
+    /// It does not keep the case of letters and cannot be asked over TCP either, or knows names in lower case only.
     pub(super) fn loses_case(&self) {
         self.case.set(Case::Lost);
     }
@@ -134,7 +139,9 @@ mod tests {
         let servers = servers(1);
         let server = &servers.list[0];
         assert_eq!(server.mix(5), 5);
+        assert!(!server.keeps_case());
         server.answered(true);
+        assert!(server.keeps_case());
         server.failed(0);
         assert_eq!(server.mix(5), 5, "silence has other reasons");
         server.loses_case();

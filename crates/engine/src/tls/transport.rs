@@ -15,7 +15,7 @@ pub type Connection = Rc<RefCell<tls::Stream<Transport>>>;
 /// it was asked for and verified by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionKey {
-    /// [`ClientContext::number`]
+    /// [`tls::ClientContext::number`]
     pub context: u64,
     /// The peer's name.
     pub peer: Arc<str>,

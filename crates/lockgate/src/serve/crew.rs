@@ -13,7 +13,7 @@ use os::channel::Channel;
 use os::child::{self, Half};
 use os::signals::Signal;
 
-use super::order;
+use super::order::{self, Refusal};
 
 /// How long the worker process may take over an answer; it is doing what was asked meanwhile.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -82,7 +82,7 @@ impl Draining {
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) pid: u32,
-    pub(super) channel: Channel,
+    channel: Channel,
     user: User,
     reach: Reach,
 }
@@ -128,8 +128,19 @@ impl Process {
         let _ = os::process::kill(self.pid, signal.number());
     }
 
+    /// Has it carry out an order. One that does not answer in time would take the next order's answer for its
+    /// own: it is killed, and replaced as one that died.
+    pub(super) fn ask(&self, order: impl FnOnce(&Channel) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        let done = order(&self.channel);
+        if matches!(done, Err(Refusal::Lost(_))) {
+            // One that has ended meanwhile needs no signal.
+            let _ = os::process::kill(self.pid, os::process::KILL);
+        }
+        done
+    }
+
     /// Whether its threads get round to their work.
     pub(super) fn is_alive(&self) -> bool {
-        order::beat(&self.channel).is_ok()
+        self.ask(order::beat).is_ok()
     }
 }

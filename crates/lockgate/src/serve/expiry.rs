@@ -51,13 +51,22 @@ impl Expiry {
             if self.told.get(&name).is_none_or(|(then, known)| *then != at || *known > stage) {
                 news.push(match left {
                     ..0 => format!("certificate \"{name}\" has expired"),
-                    _ => format!("certificate \"{name}\" expires in {} days", left / DAY),
+                    _ => format!("certificate \"{name}\" expires {}", when(left / DAY)),
                 });
             }
             told.insert(name, (at, stage));
         }
         self.told = told;
         news
+    }
+}
+
+/// In how many whole days.
+fn when(days: i64) -> String {
+    match days {
+        0 => "within a day".to_owned(),
+        1 => "in 1 day".to_owned(),
+        days => format!("in {days} days"),
     }
 }
 
@@ -84,7 +93,8 @@ mod tests {
         assert!(at(99, 100).is_empty());
         assert_eq!(at(101, 100), ["certificate \"c\" has expired"]);
         assert!(at(102, 100).is_empty());
-        assert_eq!(at(102, 103), ["certificate \"c\" expires in 1 days"], "another one");
+        assert_eq!(at(102, 103), ["certificate \"c\" expires in 1 day"], "another one");
+        assert_eq!(at(102, 102), ["certificate \"c\" expires within a day"]);
         assert!(at(102, 1000).is_empty());
     }
 }

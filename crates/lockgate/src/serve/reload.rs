@@ -20,8 +20,16 @@ impl Master<'_> {
         self.log(Level::Notice, "reconfiguring");
         let report = Report::new(self.plan.error_log.clone());
         let taken = self.take_new(&report);
-        outcome::tell(asker, report.last_error().filter(|_| taken.is_err()).as_deref());
-        let Ok(Step::On) = taken else { return taken.unwrap_or(Step::On) };
+        match taken {
+            // The other half of this process tells, once this one serves.
+            Ok(step @ (Step::Serve(_) | Step::Exit)) => return step,
+            Ok(Step::On) => outcome::tell(asker, None),
+            Err(Refused) => {
+                let why = report.last_error();
+                outcome::tell(asker, Some(why.as_deref().unwrap_or("the worker process did not start")));
+                return Step::On;
+            }
+        }
         if let Err(error) = self.pid.move_to(&self.plan.main.pid) {
             let text = format!("open() \"{}\" failed{}", self.plan.main.pid.display(), engine::log::errno(&error));
             self.log(Level::Emerg, &text);
@@ -67,7 +75,8 @@ impl Master<'_> {
             (Crew::Process(process), Some(recorder)) if process.fits(&self.plan) => {
                 let (files, sockets) = (self.instance.files(), self.instance.sockets());
                 let sockets = sockets.of_listeners(&self.plan.listeners);
-                order::reload(&process.channel, &recorder.finish(), files, &sockets)
+                process
+                    .ask(|channel| order::reload(channel, &recorder.finish(), files, &sockets))
                     .map_err(|refusal| refused(&refusal.to_string()))?;
                 let number = process.pid;
                 self.instance.forget_others(&self.plan);
@@ -100,7 +109,7 @@ impl Master<'_> {
         }
         self.instance.reopen(&self.plan);
         if let Crew::Process(process) = &self.crew
-            && let Err(refusal) = order::reopen(&process.channel, self.instance.files())
+            && let Err(refusal) = process.ask(|channel| order::reopen(channel, self.instance.files()))
         {
             self.log(Level::Alert, &refusal.to_string());
         }
@@ -111,7 +120,7 @@ impl Master<'_> {
         let recorder = Recorder::new(&Machine);
         let mut rotated = self.instance.rotate(&self.plan, changed, &recorder);
         if let Crew::Process(process) = &self.crew
-            && let Err(refusal) = order::rotate(&process.channel, changed, &recorder.finish())
+            && let Err(refusal) = process.ask(|channel| order::rotate(channel, changed, &recorder.finish()))
         {
             rotated.errors.push(refusal.to_string());
         }

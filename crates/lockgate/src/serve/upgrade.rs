@@ -19,6 +19,8 @@ pub(super) struct Inherited {
     pub(super) sockets: Vec<OwnedFd>,
     /// The numbers as they were given, where the program before was ours.
     pub(super) from: Option<String>,
+    /// Whether they are the service manager's, which keeps them.
+    pub(super) lent: bool,
     /// What is wrong with them.
     pub(super) complaint: Option<String>,
 }
@@ -35,7 +37,7 @@ impl Inherited {
         let for_us = number("LISTEN_PID").is_some_and(|pid| u32::try_from(pid) == Ok(std::process::id()));
         let count = number("LISTEN_FDS").filter(|_| for_us).unwrap_or(0);
         let sockets = (FIRST..FIRST.saturating_add(count)).filter_map(|fd| os::inherit::take_over(fd).ok()).collect();
-        Self { sockets, ..Self::default() }
+        Self { sockets, lent: count > 0, ..Self::default() }
     }
 
     fn of_binary(numbers: String) -> Self {

@@ -110,8 +110,11 @@ impl Worker<'_> {
                 adopt(&mut self.instance, logs)?;
                 let plan = self.load(&transcript)?;
                 self.instance.adopt_sockets(&plan.listeners, sockets);
-                let installed = self.instance.install(&mut threads.workers, &plan);
-                installed.map_err(|error| format!("pthread_create() failed: {error}"))?;
+                if let Err(error) = self.instance.install(&mut threads.workers, &plan) {
+                    // Whoever keeps a socket open and does not accept holds its clients up.
+                    self.instance.forget_others(&self.plan);
+                    return Err(format!("pthread_create() failed: {error}"));
+                }
                 self.plan = plan;
                 Ok(())
             }
