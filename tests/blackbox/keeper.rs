@@ -261,3 +261,14 @@ fn who_serves_ends_gracefully_when_the_keeper_is_killed() {
     drop(client);
     poll("it ends", || is_over(worker).then_some(()));
 }
+
+#[test]
+fn addresses_of_clients_are_used_without_roots_rights() {
+    let up = TcpBackend::banner("hello");
+    let conf = "server { listen 127.0.0.1:%in; proxy_bind $remote_addr transparent; proxy_pass %up; }";
+    let Some(builder) = as_nobody(conf) else { return };
+    let gw = builder.with("up", up.addr()).start();
+    assert_eq!(gw.ask("in", ""), "hello");
+    let refused = gw.errors().into_iter().find(|line| line.text.contains("IP_TRANSPARENT"));
+    assert!(refused.is_none(), "{refused:?}");
+}

@@ -452,6 +452,26 @@ fn a_server_that_knows_lower_case_only_is_asked_again_in_it() {
 }
 
 #[test]
+fn a_server_that_has_known_a_name_in_mixed_case_is_believed_about_others() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("found");
+    let dns = Dns::host("up.test", &["127.0.0.1"]);
+    let gw = gateway(
+        "resolver %dns ipv6=off;\nserver { listen 127.0.0.1:%in; set $host up.test; proxy_pass $host:%up; }\n\
+         server { listen 127.0.0.1:%other; set $host none.test; proxy_pass $host:%up; }",
+    )
+    .with("dns", dns.addr())
+    .with("up", port_of(&up))
+    .start();
+    assert_eq!(gw.ask("in", ""), "found");
+    assert_eq!(gw.ask("other", ""), "");
+    gw.wait_error("none.test could not be resolved (3: Host not found)");
+    assert_eq!(dns.count("none.test", "A"), 1, "{:?}", dns.asked());
+}
+
+#[test]
 fn aliases_in_a_circle_come_to_an_end() {
     let up = TcpBackend::banner("found");
     let dns = Dns::start(|question| {
