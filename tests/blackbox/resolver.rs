@@ -457,9 +457,10 @@ fn a_server_that_has_known_a_name_in_mixed_case_is_believed_about_others() {
         return;
     }
     let up = TcpBackend::banner("found");
-    let dns = Dns::host("up.test", &["127.0.0.1"]);
+    // So long that chance does not leave all of its letters in lower case.
+    let dns = Dns::host("an-upstream-with-a-rather-long-name.test", &["127.0.0.1"]);
     let gw = gateway(
-        "resolver %dns ipv6=off;\nserver { listen 127.0.0.1:%in; set $host up.test; proxy_pass $host:%up; }\n\
+        "resolver %dns ipv6=off;\nserver { listen 127.0.0.1:%in; set $host an-upstream-with-a-rather-long-name.test; proxy_pass $host:%up; }\n\
          server { listen 127.0.0.1:%other; set $host none.test; proxy_pass $host:%up; }",
     )
     .with("dns", dns.addr())
