@@ -161,6 +161,10 @@ impl Builder {
             gateway.pid = gateway.pid_in("pid")?;
             Some(())
         });
+        if gateway.setup.daemon {
+            // While the one that started it is there, it takes itself for one in the foreground.
+            gateway.child.wait().expect("the starting process ends");
+        }
         gateway
     }
 }
