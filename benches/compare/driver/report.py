@@ -1,0 +1,63 @@
+"""Markdown tables of a comparison."""
+
+
+def number(value):
+    """Three digits that count."""
+    size = abs(value)
+    if size >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
+
+
+def spread(line):
+    """Median, with the smallest and largest unless they are within 2 %."""
+    if line["max"] - line["min"] <= 0.02 * abs(line["max"]):
+        return number(line["median"])
+    return f"{number(line['median'])} ({number(line['min'])}–{number(line['max'])})"
+
+
+def _row(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(head, rows):
+    return "\n".join([_row(head), "|" + "---|" * len(head), *map(_row, rows)]) + "\n"
+
+
+def main_figures(lines):
+    """For each workload its first figure: {workload: {who: line}}."""
+    found = {}
+    for line in lines:
+        of_this = found.setdefault(line["workload"], {})
+        if not of_this or line["figure"] == next(iter(of_this.values()))["figure"]:
+            of_this[line["who"]] = line
+    return found
+
+
+def details(workloads, lines, runs, base):
+    """Every figure of every workload."""
+    out = []
+    for w in workloads:
+        mine = [line for line in lines if line["workload"] == w.id]
+        bad = [run for run in runs if run["workload"] == w.id and "bad" in run]
+        if not mine and not bad:
+            continue
+        out.append(f"### {w.id}: {w.title}\n")
+        names = list(dict.fromkeys(line["figure"] for line in mine))
+        rows = []
+        for who in dict.fromkeys(line["who"] for line in mine):
+            own = {line["figure"]: line for line in mine if line["who"] == who}
+            ratio = own.get(names[0], {}).get("ratio")
+            rows.append([who, *(spread(own[name]) if name in own else "–" for name in names),
+                         f"{ratio:.2f}" if ratio else "–"])
+        if rows:
+            out.append(table(["", *names, f"ratio to {base}"], rows))
+        out += [f"{run['who']} failed: {run['bad']}\n" for run in bad]
+        notes = {f"{run['who']}: {run['note']}\n" for run in runs if run["workload"] == w.id and "note" in run}
+        out += sorted(notes)
+        for who in dict.fromkeys(run["who"] for run in runs if run["workload"] == w.id):
+            share = [run["ksoftirqd"] / run["cpu"] for run in runs
+                     if run["workload"] == w.id and run["who"] == who and run.get("cpu") and run.get("ksoftirqd")]
+            if share and sorted(share)[len(share) // 2] > 0.03:
+                out.append(f"{who}: ksoftirqd took another {100 * sorted(share)[len(share) // 2]:.0f} %, not counted\n")
+    return "\n".join(out)
