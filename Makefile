@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup build lint fuzz scan deb compare
+.PHONY: help demo test setup build lint fuzz scan deb bench compare
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -39,6 +39,9 @@ scan: build ## scanners and hostile peers against the release build
 
 deb: build ## make the Debian package of target/release/lockgate
 	tools/deb
+
+bench: ## count the instructions of the pure parts
+	tools/bench
 
 compare: ## measure Lockgate against nginx, HAProxy and Envoy: an hour
 	tools/compare

@@ -56,18 +56,17 @@ _COUNTED = {"GiB": _bulk, "conn": _each, "rtt": _each, "idle": _idle, "ping": _p
 
 def summary(workloads, runs, base):
     """One dict for each workload, contestant and figure: median, min, max, n, and the median of the ratios to the base in
-    the same round."""
+    the same round of the same run of this program."""
     lines = []
     for w in workloads:
         mine = [run for run in runs if run["workload"] == w.id]
         good = [(run, values(w, run)) for run in mine if "bad" not in run]
-        reference = {run["round"]: found for run, found in good if run["who"] == base}
+        reference = {(run["at"], run["round"]): found for run, found in good if run["who"] == base}
         for who in dict.fromkeys(run["who"] for run in mine):
-            own = [(run["round"], found) for run, found in good if run["who"] == who]
+            own = [((run["at"], run["round"]), found) for run, found in good if run["who"] == who]
             for name in dict.fromkeys(name for _, found in own for name in found):
-                got = [(round, found[name]) for round, found in own if name in found]
-                ratios = [value / reference[round][name] for round, value in got
-                          if reference.get(round, {}).get(name)]
+                got = [(when, found[name]) for when, found in own if name in found]
+                ratios = [value / reference[when][name] for when, value in got if reference.get(when, {}).get(name)]
                 just = [value for _, value in got]
                 lines.append({"workload": w.id, "title": w.title, "who": who, "figure": name,
                               "median": statistics.median(just), "min": min(just), "max": max(just), "n": len(just),
