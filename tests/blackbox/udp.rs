@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use testkit::{Port, UdpBackend, UdpPeer};
+use testkit::{Port, UdpBackend, UdpPeer, poll};
 
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const LOG: &str = "log_format f '$protocol $status $bytes_received $bytes_sent $upstream_bytes_sent $upstream_bytes_received';\n\
                    access_log %dir/access.log f;\n";
@@ -213,6 +213,27 @@ fn a_graceful_end_closes_udp_sessions_at_their_next_event() {
     gw.signal(testkit::Signal::QUIT);
     assert_eq!(gw.wait(), Some(0));
     assert_eq!(gw.access(1).len(), 1);
+}
+
+#[test]
+fn answers_under_way_outlive_a_reload() {
+    if is_nginx() {
+        return;
+    }
+    let (allow, allowed) = std::sync::mpsc::channel::<()>();
+    let up = UdpBackend::start(move |bytes| allowed.recv().map(|()| vec![bytes.to_vec()]).unwrap_or_default());
+    let conf = "server { listen 127.0.0.1:%in udp; proxy_pass %up; }\nserver { listen 127.0.0.1:%is; return old; }";
+    let mut gw = gateway(conf).level("notice").with("up", up.addr()).start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("a");
+    client.send("b");
+    up.wait_for(1);
+    gw.reload(&conf.replace("old", "new"));
+    poll("the new config", || (gw.ask("is", "") == "new").then_some(()));
+    for text in ["a", "b"] {
+        allow.send(()).unwrap();
+        assert_eq!(client.recv(), text.as_bytes());
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ const WAITING: usize = 64;
 const REQUESTS: usize = 32;
 /// Datagrams taken from an upstream at a time.
 const ANSWERS: usize = 4;
+/// How long a session that drains still passes on answers, milliseconds: those to what it has sent are under way.
+const LAST_ANSWERS: u64 = 1_000;
 
 thread_local! {
     /// Room for answers, which are passed on before anything else happens.
@@ -220,6 +222,7 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
     let longest = proxy.buffer_size.unwrap_or(REPLY);
     let mut header = proxy::header(s);
     let mut failed = false;
+    let mut leaves = None;
     std::future::poll_fn(|_| {
         let mut moved = false;
         while let Some(datagram) = take(s, flow) {
@@ -241,14 +244,19 @@ async fn relay(s: &Session, flows: &Flows, flow: &Rc<Flow>, upstream: &Socket) -
         }
         if moved {
             last = reactor::now();
-            timer.set(last + limits.timeout);
+            if s.generation.drain.is_draining() {
+                leaves.get_or_insert(last + LAST_ANSWERS);
+            }
+            timer.set(leaves.unwrap_or(u64::MAX).min(last + limits.timeout));
         }
         match state(last) {
             State::Done => Poll::Ready(Ended::Done(failed)),
             State::Silent { missing } => Poll::Ready(Ended::Silent(missing, failed)),
-            State::Open if moved && s.generation.drain.is_draining() => Poll::Ready(Ended::Shutdown),
             // Whatever wakes it otherwise, it is the timer that makes it look at the clock.
-            State::Open => timer.poll_expired().map(|()| Ended::Silent(false, failed)),
+            State::Open => timer.poll_expired().map(|()| match leaves {
+                Some(_) => Ended::Shutdown,
+                None => Ended::Silent(false, failed),
+            }),
         }
     })
     .await
