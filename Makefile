@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup build lint fuzz scan deb bench compare
+.PHONY: help demo test setup build lint fuzz scan faults soak deb bench compare
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -36,6 +36,14 @@ fuzz: ## run each fuzz target for a minute
 scan: build ## scanners and hostile peers against the release build
 	@tools/setup all
 	tools/hostile target/release/lockgate
+
+faults: build ## break lines, peers, processes and certificates around the release build (as root)
+	@tools/setup test
+	tools/faults target/release/lockgate
+
+soak: build ## all of that for ten minutes, or for MINUTES=n: nothing may grow (as root)
+	@tools/setup test
+	tools/soak target/release/lockgate $(MINUTES)
 
 deb: build ## make the Debian package of target/release/lockgate
 	tools/deb
