@@ -8,7 +8,7 @@ STYLE = """
     text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2933; }
     .page { fill: #fbfcfd; stroke: #d5dce3; }
     .small { font-size: 11px; fill: #566472; }
-    .value { paint-order: stroke; stroke: #fbfcfd; stroke-width: 3px; }
+    .halo { font-size: 11px; stroke: #fbfcfd; stroke-width: 3px; }
     .title { font-weight: 600; }
     .grid { stroke: #dfe5eb; }
     .base { stroke: #566472; stroke-width: 1.5; }
@@ -17,7 +17,7 @@ STYLE = """
       text { fill: #e3e9ef; }
       .page { fill: #12181f; stroke: #2d3947; }
       .small { fill: #9fb0c0; }
-      .value { stroke: #12181f; }
+      .halo { stroke: #12181f; }
       .grid { stroke: #2d3947; }
       .base { stroke: #9fb0c0; }
       .aim { stroke: #e3e9ef; }
@@ -87,13 +87,15 @@ def bars(title, description, groups, names, most=2.0):
     for label, ratios, aim in groups:
         tall = len(ratios) * (thick + 1)
         drawing.text(left - 10, y + tall / 2 + 4, label, "", "end")
+        for place, (who, ratio) in enumerate(ratios.items()):
+            drawing.bar(left, y + place * (thick + 1), min(ratio, most) * scale, thick, who)
         if aim:
             x = left + aim * scale
             drawing.line(x, y - 3, x, y + tall + 2, "aim")
-        for who, ratio in ratios.items():
-            drawing.bar(left, y, min(ratio, most) * scale, thick, who)
-            over = " ▸" if ratio > most else ""
-            drawing.text(left + min(ratio, most) * scale + 5, y + thick - 0.5, f"{ratio:.2f}{over}", "small value")
+        for ratio in ratios.values():
+            x, words = left + min(ratio, most) * scale + 5, f"{ratio:.2f}{' ▸' * (ratio > most)}"
+            for kind in ("halo", "small"):
+                drawing.text(x, y + thick - 0.5, words, kind)
             y += thick + 1
         y += gap
     return drawing.svg()

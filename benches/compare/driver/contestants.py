@@ -29,7 +29,7 @@ class Contestant:
 class Nginx(Contestant):
     """nginx, and whatever takes its configuration and command line."""
     modes = ("pass", "term", "orig", "udp", "map", "certs")
-    module = ""
+    module, settings = "", ()
 
     def __init__(self, name, binary, extra=(), **more):
         super().__init__(name, binary, **more)
@@ -38,7 +38,7 @@ class Nginx(Contestant):
     def command(self, directory, w, port, backends, env):
         around, servers = getattr(self, "_" + w.mode)(w, port, backends, env)
         lines = [self.module, "user root;" if os.geteuid() == 0 else "", "daemon off;", f"worker_processes {w.workers};",
-                 "pid nginx.pid;", f"events {{ worker_connections {w.connections()}; }}", "stream {", *around]
+                 "pid nginx.pid;", f"events {{ worker_connections {w.connections()}; }}", "stream {", *self.settings, *around]
         for server in servers:
             lines += ["server {", *("    " + line for line in [*server, *self.extra]), "}"]
         with open(f"{directory}/nginx.conf", "w") as f:
@@ -92,11 +92,12 @@ class Nginx(Contestant):
 
 
 class DebianNginx(Nginx):
-    """Older than server_name in stream."""
+    """Older than server_name in stream, and than TLS 1.3 without being told."""
 
     def __init__(self, name, binary, module, **more):
         super().__init__(name, binary, **more)
         self.module = f"load_module {module};"
+        self.settings = ["ssl_protocols TLSv1.2 TLSv1.3;", "proxy_ssl_protocols TLSv1.2 TLSv1.3;"]
 
     def can(self, w):
         return super().can(w) and w.by != "servers"
@@ -187,8 +188,9 @@ class Envoy(Contestant):
                     "name": name, "transport_socket": self._downstream(f"{many}/{name}", w, env)})
         else:
             chains.append(self._chain("be"))
-            upstream = {"sni": "bench.test", "common_tls_context": {"validation_context": {
-                "trusted_ca": {"filename": f"{env.certs}/ca.crt"}}}}
+            upstream = {"sni": "bench.test", "common_tls_context": {
+                "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},      # TLS 1.2 unless it is told
+                "validation_context": {"trusted_ca": {"filename": f"{env.certs}/ca.crt"}}}}
             if w.fresh_sessions:
                 upstream["max_session_keys"] = 0
             clusters[0]["transport_socket"] = self._tls("Upstream", upstream)

@@ -75,7 +75,7 @@ def main_table(figures):
 
 def workers_table(figures):
     body = []
-    for title, workload, figure, more in rows.WORKERS:
+    for title, workload, figure in rows.WORKERS:
         for who in rows.CONTESTANTS:
             one, two = (figures.line(f"{workload}-{count}", who, figure) for count in (1, 2))
             if one and two:
@@ -105,8 +105,10 @@ def curve_table(figures, curves):
     for curve in curves:
         title = curve.title if alike else f"{curve.title} ({curve.of})"
         for who, points in _series(figures, curve).items():
-            body.append([title, rows.NAMES[who], *(number(points[x]) if x in points else "–" for x in curve.points)])
-    return table(["", "", *(f"{x:,}" for x in curves[0].points)], body)
+            first, last = (points.get(x) for x in (min(curve.points), max(curve.points)))
+            body.append([title, rows.NAMES[who], *(number(points[x]) if x in points else "–" for x in curve.points),
+                         f"{last / first:.2f}" if first and last else "–"])
+    return table(["", "", *(f"{x:,}" for x in curves[0].points), "last : first"], body)
 
 
 def ratios_chart(figures):

@@ -34,6 +34,15 @@ def main_figures(lines):
     return found
 
 
+def _agreed(runs):
+    """Versions and ciphers of TLS, and whose they were."""
+    found = {}
+    for run in runs:
+        if tls := run.get("tls") or run.get("backend_tls"):
+            found.setdefault(tls, {})[run["who"]] = True
+    return ["Agreed on: " + "; ".join(f"{tls} ({', '.join(who)})" for tls, who in found.items()) + "\n"] if found else []
+
+
 def details(workloads, lines, runs, base):
     """Every figure of every workload."""
     out = []
@@ -43,6 +52,7 @@ def details(workloads, lines, runs, base):
         if not mine and not bad:
             continue
         out.append(f"### {w.id}: {w.title}\n")
+        out += _agreed([run for run in runs if run["workload"] == w.id])
         names = list(dict.fromkeys(line["figure"] for line in mine))
         rows = []
         for who in dict.fromkeys(line["who"] for line in mine):

@@ -274,6 +274,8 @@ class Run:
             r["bad"] = f"{r['done']} of {w.units} done, {r.get('lost')} lost"
         elif w.unit == "GiB" and r["bytes"] != int(w.units * GIB):
             r["bad"] = f"{r['bytes']} bytes"
+        elif other := [tls for tls in (r.get("tls"), r.get("backend_tls")) if tls and not tls.startswith("TLSv1.3 ")]:
+            r["bad"] = f"{other[0]} instead of TLS 1.3"
         elif w.resume and r["resumed"] < w.units:
             r["note"] = f"only {r['resumed']} of {w.units} resumed"
 

@@ -130,7 +130,7 @@ class Workloads:
         count = self.part(20_000, 100)
         ping = ["gen", "--kind", "ping", "--front", "hello", "--rounds", str(count), "--warm", "1000"]
         self.add("W9", "one byte there and back", "pass", ping, "ping", count)
-        count = self.part(5000, 100)
+        count = self.part(500, 100)
         ping = ["gen", "--kind", "ping", "--front", "hello", "--rounds", str(count), "--warm", "50", "--name", "small.test"]
         self.add("W9-beside", "one byte there and back beside 16 bulk connections", "pass",
                  ["gen", "--kind", "down", "--front", "hello", "--bytes", str(1 << 50), "--at-once", "16", "--count", "16",
