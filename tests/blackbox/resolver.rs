@@ -175,6 +175,20 @@ fn a_silent_server_runs_into_resolver_timeout() {
 }
 
 #[test]
+fn a_question_that_was_lost_is_put_anew_for_the_next_session() {
+    let up = TcpBackend::banner("found");
+    let asked = AtomicUsize::new(0);
+    let dns = Dns::start(move |question| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Nothing,
+        _ => Reply::addrs(question, 60, &["127.0.0.1"]),
+    });
+    let gw = passing("up.test", &port_of(&up), &dns, "ipv6=off; resolver_timeout 600ms");
+    assert_eq!(gw.ask("in", ""), "");
+    assert_eq!(gw.ask("in", ""), "found");
+    assert_eq!(dns.count("up.test", "A"), 2);
+}
+
+#[test]
 fn a_truncated_answer_is_asked_again_over_tcp() {
     let up = TcpBackend::banner("found");
     let dns =

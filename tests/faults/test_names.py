@@ -65,6 +65,7 @@ class NameServers(Fault):
             self.assertLess(told[-1], RESOLVER_TIMEOUT + AWHILE, answer)
             self.hosts.names.answer = [ONE]
             took.append(self.at("1")[1])
+            self.assertLess(took[-1], RESOLVER_TIMEOUT, answer)
             total += failed
         over = steady.finish()
         self.judge(over)

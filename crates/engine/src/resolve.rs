@@ -111,9 +111,9 @@ impl Resolver {
         if let Some(found) = stale.as_ref().filter(|_| now < entry.failed.get() + STALE_PAUSE) {
             return Ok(found.rotated());
         }
-        if !entry.is_asked_for() {
-            entry.set(State::Asking);
-            reactor::spawn(Rc::clone(self).ask(name.clone(), Rc::clone(&entry)));
+        if entry.wants_question(reactor::now()) {
+            let question = entry.begin_question(reactor::now());
+            reactor::spawn(Rc::clone(self).ask(name.clone(), Rc::clone(&entry), question));
         }
         let patience = if stale.is_some() { timeout.min(STALE_WAIT) } else { timeout };
         let settled = reactor::timeout(patience, entry.settled()).await;
@@ -161,20 +161,26 @@ impl Resolver {
     }
 
     /// Asks until there is an answer or nobody waits for one.
-    async fn ask(self: Rc<Self>, name: String, entry: Rc<Name>) {
+    async fn ask(self: Rc<Self>, name: String, entry: Rc<Name>, question: u64) {
         let begun = reactor::now();
-        let keep_on =
-            || entry.is_waited_for() || entry.stale(begun / 1000).is_some() && reactor::now() < begun + STALE_ASK;
+        let keep_on = || {
+            let waited_for = entry.is_waited_for();
+            let worth_it = waited_for || entry.stale(begun / 1000).is_some() && reactor::now() < begun + STALE_ASK;
+            entry.is_last_question(question) && worth_it
+        };
         let answer = self.follow(&name, keep_on).await;
         let now = reactor::now() / 1000;
-        entry.set(match answer {
+        match answer {
             Some(Ok(found)) => {
                 let until = now + self.holds(found.ttl);
-                State::Known { found: Rc::new(found), until, stale: until + self.conf.stale.unwrap_or(0) }
+                let stale = until + self.conf.stale.unwrap_or(0);
+                entry.set(State::Known { found: Rc::new(found), until, stale });
             }
-            Some(Err(error)) => State::Failed(error),
-            None => State::Unknown,
-        });
+            // That an older question, or one that was answered in place of this one, brings nothing tells nothing.
+            _ if !entry.is_last_question(question) || !entry.is_asked_for() => {}
+            Some(Err(error)) => entry.set(State::Failed(error)),
+            None => entry.set(State::Unknown),
+        }
     }
 
     /// Seconds for which an answer with this time to live holds.

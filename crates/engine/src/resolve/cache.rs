@@ -11,6 +11,8 @@ use super::ResolveError;
 
 /// Seconds after its last use at which an entry that is out of date is dropped.
 const UNUSED: u64 = 30;
+/// Milliseconds for which a question that nobody waits for any more keeps another one from being put.
+const YOUNG: u64 = 500;
 /// The most names kept; beyond it those go that were not used for longest.
 const MOST: usize = 4096;
 
@@ -30,6 +32,9 @@ pub(super) struct Name {
     old: RefCell<Option<(Rc<Found>, u64)>>,
     waiting: Cell<usize>,
     changed: Event,
+    /// How many questions were put, and the loop time of the last one, milliseconds.
+    questions: Cell<u64>,
+    asked: Cell<u64>,
     /// Loop time of the last use, seconds.
     used: Cell<u64>,
     /// Loop time at which an old answer had to do last, seconds.
@@ -103,6 +108,25 @@ impl Name {
     /// Whether servers are being asked.
     pub(super) fn is_asked_for(&self) -> bool {
         matches!(*self.state.borrow(), State::Asking)
+    }
+
+    /// Whether a question is to be put at loop time `now` (milliseconds): none is under way, or all who waited for the
+    /// last one have given it up.
+    pub(super) fn wants_question(&self, now: u64) -> bool {
+        !self.is_asked_for() || !self.is_waited_for() && now >= self.asked.get() + YOUNG
+    }
+
+    /// Servers are asked from loop time `now` (milliseconds) on; the number of the question.
+    pub(super) fn begin_question(&self, now: u64) -> u64 {
+        self.asked.set(now);
+        self.questions.set(self.questions.get() + 1);
+        self.set(State::Asking);
+        self.questions.get()
+    }
+
+    /// Whether no question was put after this one.
+    pub(super) fn is_last_question(&self, number: u64) -> bool {
+        self.questions.get() == number
     }
 
     /// Whether anybody waits for an answer.

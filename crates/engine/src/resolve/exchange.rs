@@ -93,9 +93,10 @@ async fn round(
             None => return Ok(Some(ResolveError::NOT_FOUND)),
         }
     }
+    let put = reactor::now();
     let heard = reactor::timeout(RESEND, listen(resolver, server, &mut open, answers)).await;
     if heard.is_err() {
-        server.failed(reactor::now());
+        server.silent(put, reactor::now());
     }
     heard.unwrap_or(Ok(None))
 }
@@ -136,7 +137,7 @@ async fn listen(
         if *again && response.code() == SUCCESS {
             server.loses_case();
         }
-        server.answered(query.is_mixed() && response.code() == SUCCESS);
+        server.answered(reactor::now(), query.is_mixed() && response.code() == SUCCESS);
         match response.code() {
             SUCCESS => {
                 if let Some(slot) = answers.get_mut(*at) {

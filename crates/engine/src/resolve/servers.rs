@@ -20,6 +20,8 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     failures: Cell<u32>,
     rests_until: Cell<u64>,
+    /// Loop time of its last answer, milliseconds.
+    heard: Cell<u64>,
     case: Cell<Case>,
 }
 
@@ -40,6 +42,7 @@ impl Servers {
             address: *address,
             failures: Cell::new(0),
             rests_until: Cell::new(0),
+            heard: Cell::new(0),
             case: Cell::new(Case::Unknown),
         });
         Self { list: list.collect(), turn: Cell::new(turn) }
@@ -62,12 +65,20 @@ impl Servers {
 }
 
 impl Server {
-    /// It answered; `mixed` where it knew a name in mixed case.
-    pub(super) fn answered(&self, mixed: bool) {
+    /// It answered at loop time `now`; `mixed` where it knew a name in mixed case.
+    pub(super) fn answered(&self, now: u64, mixed: bool) {
+        self.heard.set(now);
         self.failures.set(0);
         self.rests_until.set(0);
         if mixed && self.case.get() == Case::Unknown {
             self.case.set(Case::Kept);
+        }
+    }
+
+    /// It has not answered a question that was put at loop time `since`. Where it has answered others, that one was lost.
+    pub(super) fn silent(&self, since: u64, now: u64) {
+        if self.heard.get() < since {
+            self.failed(now);
         }
     }
 
@@ -122,8 +133,12 @@ mod tests {
         assert_eq!(ports(&servers, 15_999, 2), [1, 3]);
         (0..20).for_each(|_| two.failed(20_000));
         assert_eq!(ports(&servers, 79_999, 2), [1, 3]);
-        two.answered(false);
+        two.answered(20_000, false);
         assert_eq!(ports(&servers, 20_000, 3), [1, 2, 3]);
+        two.silent(19_999, 21_000);
+        assert_eq!(ports(&servers, 21_000, 3), [1, 2, 3], "it has answered since");
+        two.silent(20_001, 21_000);
+        assert_eq!(ports(&servers, 21_000, 3), [1, 3, 1]);
     }
 
     #[test]
@@ -140,7 +155,7 @@ mod tests {
         let server = &servers.list[0];
         assert_eq!(server.mix(5), 5);
         assert!(!server.keeps_case());
-        server.answered(true);
+        server.answered(0, true);
         assert!(server.keeps_case());
         server.failed(0);
         assert_eq!(server.mix(5), 5, "silence has other reasons");
