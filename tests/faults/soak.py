@@ -17,9 +17,9 @@ MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
 EVERY, KNOWN = 5, 3
 #: A bad line, on which connecting takes no longer than the gateways' limits.
 BAD = {"delay": 0.01, "jitter": 0.005, "loss": 0.005, "duplicate": 0.02, "reorder": 0.05, "corrupt": 0.002}
-#: What the last quarter may have more than the second: a share, and an amount for each thing that is measured.
-GROWTH = 1.10
-MORE = {"resident": 3 * 1024, "descriptors": 8, "threads": 1, "cpu": 2.0}
+#: What the last quarter may have more than the second: a factor and an amount for each thing that is measured. How much a
+#: processor does in a millisecond depends on who else works on the machine.
+GROWTH = {"resident": (1.1, 2 * 1024), "descriptors": (1.1, 8), "threads": (1, 0.5), "cpu": (1.5, 0)}
 UNITS = {"resident": "KiB", "descriptors": "descriptors", "threads": "threads", "cpu": "CPU ms/MiB"}
 
 
@@ -142,6 +142,7 @@ class Soak(Fault):
                 second, last = (sum(part) / len(part) for part in (samples[quarter:2 * quarter], samples[-quarter:]))
                 print(f"    {name} {UNITS[what]}: first quarter {sum(samples[:quarter]) / quarter:.1f}, second {second:.1f}, "
                       f"last {last:.1f}, most {max(samples):.1f}")
-                if last > second * GROWTH + MORE[what]:
+                factor, amount = GROWTH[what]
+                if last > second * factor + amount:
                     grown.append(f"{name}: {what} {second:.1f} -> {last:.1f}")
         self.assertFalse(grown)

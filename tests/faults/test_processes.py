@@ -4,7 +4,7 @@ import signal
 import time
 
 from client import FOREVER
-from datagrams import Datagrams
+from datagrams import CLIENTS, PAUSE, Datagrams
 from end import DONE, ENDED
 from fault import Fault, recovered
 from gateway import is_over, wait_for
@@ -37,6 +37,7 @@ class Processes(Fault):
 
     def kill_workers(self, gateway, name):
         crowd, rest, touched, recoveries, told = self.usual(), self.crowd(), [], [], []
+        datagrams = Datagrams(self.hosts)
         if name == "A":
             rest.usual([self.hosts.around])
         for _ in range(3):
@@ -49,6 +50,9 @@ class Processes(Fault):
             for path in self.hosts.paths:
                 for _ in range(4):
                     crowd.open(path, "talk", FOREVER, pause=0.03)
+        echoes = datagrams.finish()
+        # Those on the way are gone, each client's next one comes through.
+        self.assertLess(echoes.lost, 3 * CLIENTS * 0.5 / PAUSE)
         over = crowd.finish()
         ended = self.judge(over, lambda end: end in touched)
         self.assertTrue(ended)
@@ -57,7 +61,7 @@ class Processes(Fault):
         untouched = rest.finish()
         self.judge(untouched)
         self.tell(f"worker process of {name} killed", 3, over + untouched, ended,
-                  told=f"{max(told):.2f} s", recovery=f"{max(recoveries):.2f} s")
+                  told=f"{max(told):.2f} s", recovery=f"{max(recoveries):.2f} s", datagrams=echoes.sent, lost=echoes.lost)
 
     def test_a_keeper_is_killed(self):
         crowd = self.usual()
