@@ -107,7 +107,7 @@ def curve_table(figures, curves):
         for who, points in _series(figures, curve).items():
             first, last = (points.get(x) for x in (min(curve.points), max(curve.points)))
             body.append([title, rows.NAMES[who], *(number(points[x]) if x in points else "–" for x in curve.points),
-                         f"{last / first:.2f}" if first and last else "–"])
+                         number(last / first) if first and last else "–"])
     return table(["", "", *(f"{x:,}" for x in curves[0].points), "last : first"], body)
 
 
