@@ -8,6 +8,8 @@ mod blackbox {
     mod access;
     mod command_line;
     mod content;
+    mod counters;
+    mod disk;
     mod geo;
     mod guard;
     mod keeper;
@@ -16,12 +18,14 @@ mod blackbox {
     mod load;
     mod log;
     mod map;
+    mod misbehaving;
     mod ocsp;
     mod overload;
     mod process;
     mod proxy;
     mod proxy_protocol;
     mod proxy_ssl;
+    mod reload;
     mod resolver;
     mod rotation;
     mod server_name;
@@ -45,6 +49,11 @@ fn binary() -> testkit::Binary {
 /// A gateway whose `stream {}` block has this inside; see [`testkit::Builder`] for `%name`.
 fn gateway(stream: &str) -> testkit::Builder {
     testkit::Builder::new(binary(), stream)
+}
+
+/// Whether the tests have root's rights.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|itself| std::os::unix::fs::MetadataExt::uid(&itself) == 0)
 }
 
 /// Whether the program under test is nginx.

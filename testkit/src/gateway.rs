@@ -4,6 +4,7 @@ mod log;
 mod template;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -32,6 +33,7 @@ pub struct Builder {
     connections: usize,
     env: Vec<(&'static str, String)>,
     daemon: bool,
+    launcher: Vec<String>,
 }
 
 impl Builder {
@@ -48,6 +50,7 @@ impl Builder {
             connections: 512,
             env: Vec::new(),
             daemon: false,
+            launcher: Vec::new(),
         }
     }
 
@@ -107,6 +110,13 @@ impl Builder {
         self
     }
 
+    /// Starts the gateway by these words, which end in the place of its own command line.
+    #[must_use]
+    pub fn launched_by<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.launcher = words.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Writes a file that the config can name as `%dir/NAME`.
     #[must_use]
     pub fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
@@ -117,6 +127,14 @@ impl Builder {
     /// The directory of the run.
     pub fn dir(&self) -> &Path {
         self.template.dir().path()
+    }
+
+    fn command(&self, conf: &Path) -> Command {
+        let dir = self.dir();
+        let mut words = self.launcher.iter().map(OsStr::new).chain([self.binary.path().as_os_str()]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).arg("-p").arg(dir).arg("-c").arg(conf).arg("-e").arg(dir.join("start.log"));
+        command
     }
 
     fn render(&mut self) -> String {
@@ -138,7 +156,7 @@ impl Builder {
     pub fn test(mut self) -> Finished {
         let conf = self.render();
         let path = self.template.dir().write("test.conf", conf);
-        finish(command(&self.binary, self.dir(), &path).arg("-t"))
+        finish(self.command(&path).arg("-t"))
     }
 
     /// Starts the gateway and waits until it listens.
@@ -146,7 +164,8 @@ impl Builder {
         let conf = self.render();
         let path = self.template.dir().write("gateway.conf", conf);
         let stderr = File::create(self.dir().join("stderr")).expect("a file for stderr");
-        let child = command(&self.binary, self.dir(), &path)
+        let child = self
+            .command(&path)
             .envs(self.env.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -167,12 +186,6 @@ impl Builder {
         }
         gateway
     }
-}
-
-fn command(binary: &Binary, dir: &Path, conf: &Path) -> Command {
-    let mut command = Command::new(binary.path());
-    command.arg("-p").arg(dir).arg("-c").arg(conf).arg("-e").arg(dir.join("start.log"));
-    command
 }
 
 /// A running gateway. On drop it is ended and its directory removed.
@@ -237,6 +250,11 @@ impl Gateway {
     /// Sends a signal to a process that it has started.
     pub fn signal_to(&self, pid: u32, signal: Signal) {
         send_signal(pid, signal);
+    }
+
+    /// Sets the number of workers for the next config.
+    pub fn set_workers(&mut self, count: usize) {
+        self.setup.workers = count;
     }
 
     /// Puts a new inside of `stream {}` into the config file.

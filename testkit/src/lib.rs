@@ -23,6 +23,7 @@ mod port;
 mod scratch;
 mod tls;
 mod udp;
+mod usage;
 
 pub use backend::{FullListener, TcpBackend};
 pub use binary::{Binary, Finished};
@@ -38,3 +39,4 @@ pub use rustix::process::Signal;
 pub use scratch::Scratch;
 pub use tls::{TlsClient, TlsServer};
 pub use udp::{UdpBackend, UdpPeer};
+pub use usage::{ProcessorTime, descriptors};

@@ -5,13 +5,9 @@ use std::time::Duration;
 
 use testkit::{Builder, Gateway, Peer, Signal, TcpBackend, is_over, poll};
 
-use crate::{gateway, is_nginx};
+use crate::{gateway, is_nginx, is_root};
 
 const PID: &str = "server { listen 127.0.0.1:%in; return $pid; }";
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|itself| std::os::unix::fs::MetadataExt::uid(&itself) == 0)
-}
 
 /// A gateway that serves as nobody, if there is anything to tell apart here.
 fn as_nobody(conf: &str) -> Option<Builder> {

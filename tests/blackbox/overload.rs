@@ -233,13 +233,6 @@ fn worker_connections_run_out_and_come_back() {
     });
 }
 
-/// Ticks of processor time that the process has used.
-fn ticks(gw: &Gateway) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", gw.pid())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
 #[test]
 fn without_descriptors_accepting_pauses_without_a_busy_loop_and_goes_on_after() {
     if is_nginx() {
@@ -254,10 +247,10 @@ fn without_descriptors_accepting_pauses_without_a_busy_loop_and_goes_on_after() 
     let kept: Vec<Peer> = (0..60).map(|_| gw.connect("in")).collect();
     let line = gw.wait_error("accept4() failed");
     assert_eq!((line.level.as_str(), line.text.as_str()), ("crit", "accept4() failed (24: Too many open files)"));
-    let before = ticks(&gw);
+    let time = testkit::ProcessorTime::of(gw.pid());
     testkit::hold("accepting pauses", Duration::from_millis(2500), || true);
-    let used = ticks(&gw) - before;
-    assert!(used < 50, "{used} ticks of processor time while there was nothing to do");
+    let used = time.used();
+    assert!(used < Duration::from_millis(500), "{used:?} of processor time while there was nothing to do");
     let told = gw.errors().iter().filter(|line| line.text.starts_with("accept4() failed")).count() as u64;
     assert!(told >= 2 && told <= 2 + begin.elapsed().as_secs(), "{told} lines in {:?}", begin.elapsed());
     drop(kept);
@@ -300,4 +293,38 @@ fn an_honest_client_gets_through_a_flood_of_half_open_hellos() {
     }
     drop(open);
     assert_eq!(answer(&gw.tls("in").run()), Some("served"));
+}
+
+#[test]
+fn clients_are_turned_away_while_memory_is_scarce() {
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::echo();
+    for user in ["root root", "nobody nogroup"] {
+        let conf = |limit: &str| {
+            format!(
+                "memory_limit {limit};\nserver {{ listen 127.0.0.1:%in; proxy_pass %up; }}\nserver {{ listen 127.0.0.1:%udp udp; return x; }}"
+            )
+        };
+        let mut gw = gateway(&conf("2000m")).with("up", up.addr()).user(user).start();
+        let mut kept = held(&gw, "127.0.0.1", "in");
+        gw.reload(&conf("1"));
+        let begin = Instant::now();
+        for _ in 0..50 {
+            assert_eq!(gw.connect("in").recv_end().0, b"", "turned away");
+        }
+        testkit::UdpPeer::connect(&gw.addr("udp")).send("x");
+        let line = gw.wait_error("of memory are in use");
+        assert_eq!(
+            (line.level.as_str(), line.text.as_str()),
+            ("alert", "more than 1 bytes of memory are in use, 1 clients refused")
+        );
+        let told = gw.errors().iter().filter(|line| line.text.contains("of memory are in use")).count() as u64;
+        assert!(told <= 2 + begin.elapsed().as_secs(), "{told} lines in {:?}", begin.elapsed());
+        kept.send("still");
+        assert_eq!(kept.recv(5), b"still");
+        gw.reload(&conf("0"));
+        drop(held(&gw, "127.0.0.1", "in"));
+    }
 }

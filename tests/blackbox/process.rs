@@ -2,16 +2,12 @@
 
 use testkit::Peer;
 
-use crate::gateway;
+use crate::{gateway, is_root};
 
 /// A line of `/proc/PID/FILE` that starts with `name`.
 fn proc_line(pid: &str, file: &str, name: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
     text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
-}
-
-fn is_root() -> bool {
-    proc_line("self", "status", "Uid:").split_whitespace().nth(1) == Some("0")
 }
 
 const PID: &str = "server { listen 127.0.0.1:%in; return $pid; }";

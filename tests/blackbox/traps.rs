@@ -92,11 +92,11 @@ fn a_hello_in_pieces_leads_a_handshake_to_its_name() {
         let led = client(records.addr(), NAMED);
         assert_eq!(led.as_deref(), Some("named"), "records of {size} bytes");
     }
-    // AWS-LC takes 16 KB, OpenSSL more; nobody takes the rest for nothing.
-    for (protocols, fits) in [(8, true), (60, true), (250, false)] {
+    // Of 2, 15 and 61 KB.
+    for protocols in [8, 60, 250] {
         let alpn: Vec<String> = (0..protocols).map(|n| format!("p{n:0240}")).collect();
         let led = client(&gw.addr("tls"), &format!("{NAMED} -alpn {}", alpn.join(",")));
-        assert!(led.as_deref() == Some("named") || !fits && led.is_none(), "{protocols}: {led:?}");
+        assert_eq!(led.as_deref(), Some("named"), "{protocols} protocols");
     }
     let empty_first = rewriting(gw.addr("tls"), |body| vec![record(&[]), record(body)]);
     assert_ne!(client(empty_first.addr(), NAMED).as_deref(), Some("default"));
@@ -106,11 +106,7 @@ fn a_hello_in_pieces_leads_a_handshake_to_its_name() {
 fn a_large_hello_with_its_name_last_is_read_to_its_end() {
     let gw = by_name("preread_buffer_size 80k;");
     for kilobytes in [2, 4, 8, 15, 17, 33, 62] {
-        let mut hello = Hello::new();
-        for part in 0..kilobytes {
-            hello = hello.extension(0x5a5a + part, vec![0; 1020]);
-        }
-        let bytes = hello.name("a.example.com").bytes();
+        let bytes = padded(kilobytes);
         assert_eq!(preread(&gw, &bytes), "named", "{} bytes", bytes.len());
     }
     // The key share of X25519MLKEM768 (1216 bytes) comes before the name.
@@ -132,6 +128,36 @@ fn key_shares_of_ml_kem_go_through_preread_and_handshake() {
     );
     let gw = gateway(&conf).start();
     assert_eq!(gw.ask("in", ""), "X25519MLKEM768 a.example.com");
+}
+
+/// A hello with its name behind so many KB of other extensions.
+fn padded(kilobytes: u16) -> Vec<u8> {
+    let mut hello = Hello::new();
+    for part in 0..kilobytes {
+        hello = hello.extension(0x5a5a + part, vec![0; 1020]);
+    }
+    hello.name("a.example.com").bytes()
+}
+
+#[test]
+fn above_ssl_hello_limit_a_hello_ends_with_a_line_and_leads_nowhere() {
+    if is_nginx() {
+        return;
+    }
+    for (kilobytes, limit) in [(4, 4096), (21, 20480)] {
+        let gw = by_name(&format!("ssl_hello_limit {limit};"));
+        let mut peer = gw.connect("tls");
+        let _ = peer.try_send(padded(kilobytes));
+        assert_eq!(peer.recv_end().0, b"");
+        let line = gw.wait_error("ClientHello of more than ");
+        let expected = format!(
+            "ClientHello of more than {limit} bytes, see \"ssl_hello_limit\" while SSL handshaking, \
+             client: 127.0.0.1, server: {}",
+            gw.addr("tls")
+        );
+        assert_eq!((line.level.as_str(), line.text), ("error", expected));
+        assert_eq!(client(&gw.addr("tls"), NAMED).as_deref(), Some("named"), "others are served");
+    }
 }
 
 #[test]
@@ -237,6 +263,10 @@ fn a_name_that_is_a_path_leads_a_log_nowhere_else() {
 
 #[test]
 fn a_session_is_not_resumed_where_another_rule_for_client_certificates_holds() {
+    if is_nginx() {
+        // A handshake that is over in one step, as happens on a busy machine, it judges by the default server's rules.
+        return;
+    }
     let server = |name: &str, verify: &str| {
         format!(
             "server {{ listen 127.0.0.1:%in ssl; server_name {name}.example.com; {verify} \

@@ -16,8 +16,8 @@ TIMEOUT = 3
 LIMIT = 30
 
 CONFIGURATION = """
-daemon off; worker_processes 1; pid {dir}/pid; error_log {dir}/error.log info; {user}
-events {{ worker_connections 1024; }}
+daemon off; worker_processes 1; pid {dir}/pid; error_log {dir}/error.log info; {user} {main}
+events {{ worker_connections {connections}; }}
 stream {{
     ssl_certificate {dir}/rsa.crt; ssl_certificate_key {dir}/rsa.key;
     ssl_certificate {dir}/ec.crt; ssl_certificate_key {dir}/ec.key;
@@ -85,7 +85,7 @@ class Echo:
 class Gateway:
     """The running program, its ports as attributes."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, connections=1024, main="", timeout=TIMEOUT):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="hostile-"))
         for name, kind in (("rsa", ["rsa:2048"]), ("ec", ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])):
             subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "90", "-newkey", *kind, "-subj", "/CN=localhost",
@@ -94,7 +94,7 @@ class Gateway:
         names = (*LISTENERS, "upstream", "hostile", "echo")
         self.ports = dict(zip(names, free_ports(len(names))))
         (self.dir / "conf").write_text(CONFIGURATION.format(
-            dir=self.dir, timeout=TIMEOUT, user="user root root;" if os.geteuid() == 0 else "", **self.ports))
+            dir=self.dir, timeout=timeout, connections=connections, main=main, user="user root root;" if os.geteuid() == 0 else "", **self.ports))
         self.echo = Echo(self.ports["echo"])
         self.stderr = (self.dir / "stderr").open("w")
         self.process = subprocess.Popen([binary, "-p", f"{self.dir}/", "-c", self.dir / "conf", "-e", "stderr"],

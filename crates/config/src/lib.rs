@@ -49,8 +49,8 @@ pub struct Stream {
     pub upstreams: Vec<upstream::Upstream>,
     /// `limit_conn_zone`s; [`limit_conn::ZoneId`] indexes this.
     pub limit_zones: Vec<limit_conn::Zone>,
-    /// `ssl_handshakes_limit`: most handshakes with clients under way in a worker.
-    pub handshakes_limit: Option<usize>,
+    /// Limits of each worker.
+    pub limits: overload::Limits,
     /// Each unguarded `proxy_pass` that leads wherever a client asks for.
     pub open_relays: Vec<syntax::Place>,
     /// Files that logs name, in force anywhere or not: all are opened, so that a mistake is found.
@@ -70,7 +70,7 @@ impl Stream {
             listeners: Vec::new(),
             upstreams: Vec::new(),
             limit_zones: Vec::new(),
-            handshakes_limit: None,
+            limits: overload::limits(&overload::Settings::default()),
             open_relays: Vec::new(),
             log_files: Vec::new(),
             end: syntax::Place::CommandLine,

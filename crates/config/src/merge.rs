@@ -133,7 +133,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
         listeners,
         upstreams,
         limit_zones: Vec::new(),
-        handshakes_limit: overload::handshakes(&draft.settings.overload),
+        limits: overload::limits(&draft.settings.overload),
         open_relays,
         log_files,
         end,

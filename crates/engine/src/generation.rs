@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,10 +18,13 @@ use policy::variables::Scope;
 use syntax::Level;
 use tls::Identity;
 
+use crate::counters::{self, Counter};
 use crate::drain::Drain;
 use crate::log::LogFile;
 use crate::log::access::{AccessLog, Buffers, Target};
+use crate::log::disk::Lost;
 use crate::log::errno;
+use crate::memory;
 use crate::ocsp::Flights;
 use crate::plan::Plan;
 use crate::resolve::Resolver;
@@ -37,6 +40,8 @@ pub struct Generation {
     pub drain: Drain,
     /// Whether no other follows it on this thread.
     pub is_last: Cell<bool>,
+    /// How many sockets it accepts from; they count among the connections.
+    pub(crate) listening: Cell<usize>,
     /// Lines that wait to be written.
     pub buffers: Buffers,
     groups: Vec<Rc<Group>>,
@@ -46,9 +51,10 @@ pub struct Generation {
     resolvers: Vec<Rc<Resolver>>,
     connections: Rc<Cell<usize>>,
     crowded: Throttle,
+    scarce: Throttle,
     pub(crate) starved: Throttle,
     /// `open_log_file_cache`s.
-    log_files: RefCell<HashMap<Rules, Kept<PathBuf, LogFile>>>,
+    log_files: RefCell<HashMap<Rules, Kept<PathBuf, Rc<LogFile>>>>,
     /// Certificate caches, of certificates and keys by their paths.
     identities: RefCell<HashMap<Rules, Identities>>,
 }
@@ -84,11 +90,12 @@ impl Generation {
             .collect();
         let resolvers =
             plan.resolvers.iter().map(|conf| Rc::new(Resolver::new(conf.clone(), plan.error_log.clone()))).collect();
-        let buffers = Buffers::new(&plan.buffered);
+        let buffers = Buffers::new(&plan.buffered, &plan.error_log);
         Self {
             plan,
             drain: Drain::default(),
             is_last: Cell::default(),
+            listening: Cell::default(),
             buffers,
             groups,
             by_name,
@@ -96,6 +103,7 @@ impl Generation {
             resolvers,
             connections,
             crowded: Throttle::new(),
+            scarce: Throttle::new(),
             starved: Throttle::new(),
             log_files: RefCell::default(),
             identities: RefCell::default(),
@@ -136,17 +144,20 @@ impl Generation {
     /// Writes the line of a session that has ended; an error is what to tell, and at which level.
     /// What cannot be written is lost.
     pub fn write_access(&self, log: &AccessLog, scope: &Scope<'_>, line: &[u8]) -> Result<(), (Level, String)> {
-        let failed = match &log.target {
-            Target::File(file) => file.write(line).err().map(|error| ("write() to", file.path().to_owned(), error)),
+        match &log.target {
+            Target::File(file) => {
+                let failed = file.write(line).err().filter(|_| file.is_to_be_told());
+                failed.map_or(Ok(()), |lost| Err(not_written(file.path(), &lost)))
+            }
             Target::Buffered(_, buffer) => {
                 self.buffers.add(*buffer, line);
-                None
+                Ok(())
             }
             Target::Syslog(sender) => {
                 let sent = sender.send(None, line.trim_ascii_end());
-                return sent.map_err(|error| (Level::Warn, format!("send() to syslog failed{}", errno(&error))));
+                sent.map_err(|error| (Level::Warn, format!("send() to syslog failed{}", errno(&error))))
             }
-            Target::Evaluated(path, rules) => {
+            Target::Evaluated(path, rules, disk) => {
                 let mut name = Vec::new();
                 path.render(scope, &mut name);
                 if !stays_within(path.literal_start(), &name) {
@@ -154,34 +165,27 @@ impl Generation {
                     return Err((Level::Error, format!("log file \"{name}\" is outside of its directory")));
                 }
                 let path = self.plan.prefix.join(OsStr::from_bytes(&name));
-                let written = match rules {
-                    None => LogFile::open(&path).and_then(|file| file.write(line)),
-                    Some(rules) => self.write_kept(*rules, &path, line),
-                };
-                written.err().map(|error| ("open()", path, error))
-            }
-        };
-        match failed {
-            None => Ok(()),
-            Some((call, path, error)) => {
-                let level = if call == "open()" { Level::Crit } else { Level::Alert };
-                Err((level, format!("{call} \"{}\" failed{}", path.display(), errno(&error))))
+                let file = self.log_file(*rules, &path);
+                let file = file
+                    .map_err(|error| (Level::Crit, format!("open() \"{}\" failed{}", path.display(), errno(&error))))?;
+                let failed = file.write_on(disk, line).err().filter(|_| disk.is_to_be_told());
+                failed.map_or(Ok(()), |lost| Err(not_written(&path, &lost)))
             }
         }
     }
 
-    /// Writes to a file that is kept open by `rules`.
-    fn write_kept(&self, rules: Rules, path: &PathBuf, line: &[u8]) -> io::Result<()> {
+    /// The file at `path`, opened for a line, or kept open by `rules`.
+    fn log_file(&self, rules: Option<Rules>, path: &PathBuf) -> io::Result<Rc<LogFile>> {
+        let Some(rules) = rules else { return LogFile::open(path).map(Rc::new) };
         let now = reactor::now() / 1000;
         let mut caches = self.log_files.borrow_mut();
         let kept = caches.entry(rules).or_insert_with(|| Kept::new(rules));
-        if let Some(file) = kept.get(path, now, LogFile::is_in_place) {
-            return file.write(line);
+        if let Some(file) = kept.get(path, now, |file| file.is_in_place()) {
+            return Ok(Rc::clone(file));
         }
-        let file = LogFile::open(path)?;
-        let written = file.write(line);
-        kept.put(path.clone(), file, now);
-        written
+        let file = Rc::new(LogFile::open(path)?);
+        kept.put(path.clone(), Rc::clone(&file), now);
+        Ok(file)
     }
 
     /// The identities kept by `rules`.
@@ -189,19 +193,32 @@ impl Generation {
         use_them(self.identities.borrow_mut().entry(rules).or_insert_with(|| Kept::new(rules)))
     }
 
-    /// Takes one of the `worker_connections`; when there is none left that is told, once a second.
+    /// Takes one of the `worker_connections`; when there is none left, or memory runs out, that is told once a second.
     pub fn connection(&self) -> Option<Connection> {
+        let now = reactor::now();
+        let refused = |what: Counter, told: &Throttle, text: &dyn Fn(u64) -> String| {
+            counters::count(what);
+            if let Some(count) = told.tick(now) {
+                self.plan.error_log.write(Level::Alert, None, text(count).as_bytes());
+            }
+            None
+        };
         let limit = self.plan.events.worker_connections;
         if self.connections.get() >= limit {
-            if self.crowded.tick(reactor::now()).is_some() {
-                let text = format!("{limit} worker_connections are not enough");
-                self.plan.error_log.write(Level::Alert, None, text.as_bytes());
-            }
-            return None;
+            let text = |_| format!("{limit} worker_connections are not enough");
+            return refused(Counter::WorkerConnections, &self.crowded, &text);
+        }
+        if let Some(limit) = self.plan.limits.memory.filter(|limit| memory::exceeds(*limit, now)) {
+            let text = |count| format!("more than {limit} bytes of memory are in use, {count} clients refused");
+            return refused(Counter::MemoryLimit, &self.scarce, &text);
         }
         self.connections.set(self.connections.get() + 1);
         Some(Connection(Rc::clone(&self.connections)))
     }
+}
+
+fn not_written(path: &Path, lost: &Lost) -> (Level, String) {
+    (Level::Alert, format!("write() to \"{}\" {lost}", path.display()))
 }
 
 /// Whether a path that begins with what the configuration says literally stays in the directory that this names, where

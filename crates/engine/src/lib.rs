@@ -3,8 +3,10 @@
 
 pub mod log;
 
+mod counters;
 pub mod drain;
 pub mod error;
+pub mod memory;
 pub mod net;
 mod throttle;
 

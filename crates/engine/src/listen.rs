@@ -12,6 +12,7 @@ use config::family::listen::{Keepalive, Listener, Protocol, SocketOptions};
 use policy::address::Address;
 use syntax::Level;
 
+use crate::counters::{self, Counter};
 use crate::generation::Generation;
 use crate::log::ErrorLogs;
 use crate::log::errno;
@@ -46,6 +47,19 @@ impl Sockets {
         self.bind(listeners, workers, log, 0)
     }
 
+    /// Has sockets that are bound already do as a new configuration says.
+    fn adapt(&self, key: &Key, options: &SocketOptions) {
+        for socket in self.bound.get(key).into_iter().flatten() {
+            // Where the system does not allow it, the socket goes on as it is.
+            if options.reuseport {
+                let _ = os::options::set_reuseport(socket, true);
+            }
+            if key.1 == Protocol::Tcp {
+                let _ = os::socket::listen(socket, options.backlog);
+            }
+        }
+    }
+
     /// Binds, trying addresses in use `tries` times; none passes over them.
     fn bind(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs, tries: u32) -> Result<(), ListenError> {
         let mut fresh: HashMap<Key, Vec<OwnedFd>> = HashMap::new();
@@ -53,6 +67,7 @@ impl Sockets {
             let mut busy = false;
             for listener in listeners {
                 let key = (listener.address.clone(), listener.protocol);
+                self.adapt(&key, &listener.options);
                 let wanted = if listener.options.reuseport { workers.max(1) } else { 1 };
                 let have = self.bound.get(&key).map_or(0, Vec::len) + fresh.get(&key).map_or(0, Vec::len);
                 for _ in have..wanted {
@@ -92,13 +107,14 @@ impl Sockets {
     }
 
     /// Closes what `listeners` do not name any more; sockets of the file system are removed.
-    /// Of sockets with `reuseport` there is one for each of `workers`.
-    pub fn close_others(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) {
+    ///
+    /// Of several sockets for one address none is closed, however few workers are left: who has just connected
+    /// waits in the queue of one, and would be refused.
+    pub fn close_others(&mut self, listeners: &[Listener], log: &ErrorLogs) {
         let keep: std::collections::HashSet<Key> =
             listeners.iter().map(|listener| (listener.address.clone(), listener.protocol)).collect();
-        self.bound.retain(|key, sockets| {
+        self.bound.retain(|key, _| {
             let kept = keep.contains(key);
-            sockets.truncate(workers.max(1));
             if let (false, Address::Unix(path)) = (kept, &key.0) {
                 let text = format!("deleting socket {}", String::from_utf8_lossy(path));
                 log.write(Level::Warn, None, text.as_bytes());
@@ -145,18 +161,29 @@ impl Sockets {
         }
     }
 
-    /// The sockets of one worker, in the order of `listeners`.
-    pub fn of_worker(&self, listeners: &[Listener], worker: usize) -> io::Result<Vec<OwnedFd>> {
-        listeners
-            .iter()
-            .map(|listener| {
-                let key = (listener.address.clone(), listener.protocol);
-                let sockets = self.bound.get(&key).map_or(&[][..], Vec::as_slice);
-                let at = if sockets.is_empty() { 0 } else { worker % sockets.len() };
-                sockets.get(at).ok_or(io::ErrorKind::NotFound)?.try_clone()
-            })
-            .collect()
+    /// The sockets of one of `workers`, each with the place of its listener: one for each listener at least, and over
+    /// all workers every socket there is.
+    pub fn of_worker(
+        &self,
+        listeners: &[Listener],
+        worker: usize,
+        workers: usize,
+    ) -> io::Result<Vec<(usize, OwnedFd)>> {
+        let mut own = Vec::with_capacity(listeners.len());
+        for (place, sockets) in self.of_listeners(listeners).into_iter().enumerate() {
+            for at in shares(worker, workers, sockets.len()) {
+                own.push((place, sockets.get(at).ok_or(io::ErrorKind::NotFound)?.try_clone()?));
+            }
+        }
+        Ok(own)
     }
+}
+
+/// Which of so many sockets a worker accepts from.
+fn shares(worker: usize, workers: usize, sockets: usize) -> impl Iterator<Item = usize> {
+    let first = if worker < sockets { worker } else { worker.checked_rem(sockets).unwrap_or(0) };
+    let rest = (worker + workers.max(1)..sockets).step_by(workers.max(1));
+    std::iter::once(first).chain(rest)
 }
 
 fn remove(path: &[u8]) {
@@ -249,6 +276,7 @@ pub(crate) async fn accept(generation: Rc<Generation>, at: usize, listener: reac
                 admit(&generation, at, socket, peer);
             }
             Some(Err(error)) => {
+                counters::count(Counter::AcceptsFailed);
                 let (level, starved) = severity(&error);
                 if !starved || generation.starved.tick(reactor::now()).is_some() {
                     let text = format!("accept4() failed{}", errno(&error));
@@ -303,4 +331,24 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
         passes: 0,
     };
     reactor::spawn(session::serve(Box::new(accepted), slot));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn every_socket_has_a_worker_and_every_worker_a_socket() {
+        for workers in 1..6 {
+            for sockets in 1..8 {
+                let all: Vec<Vec<usize>> =
+                    (0..workers).map(|worker| shares(worker, workers, sockets).collect()).collect();
+                let mut seen = all.concat();
+                seen.sort_unstable();
+                seen.dedup();
+                assert_eq!(seen, (0..sockets).collect::<Vec<_>>(), "{workers} workers");
+                assert!(all.iter().all(|own| !own.is_empty()), "{workers} workers, {sockets} sockets");
+            }
+        }
+    }
 }

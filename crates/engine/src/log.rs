@@ -4,6 +4,7 @@ use std::io;
 
 pub mod access;
 pub mod clock;
+pub mod disk;
 pub mod error;
 pub mod file;
 pub mod syslog;

@@ -16,6 +16,7 @@ use config::family::limit_conn::{self, ZoneId};
 use config::family::listen::{Listener, VirtualAddress};
 use config::family::log::{AccessTarget, Buffer};
 use config::family::main_context::{ErrorLog, LogTarget, Main, Syslog};
+use config::family::overload::Limits;
 use config::family::upstream::{Upstream, UpstreamId};
 use config::{Config, Options, ServerId, Stream, World};
 use policy::address::Address;
@@ -25,6 +26,7 @@ use policy::variables::Variables;
 
 use crate::error::BuildError;
 use crate::log::access::{self, AccessLog, BufferId};
+use crate::log::disk::Disk;
 use crate::log::error::{Ring, Target};
 use crate::log::syslog::Sender;
 use crate::log::{ErrorLogs, Files, LogFile};
@@ -72,8 +74,8 @@ pub struct Plan {
     limit_zones: Vec<LimitZone>,
     /// Each unguarded `proxy_pass` that leads wherever a client asks for.
     pub open_relays: Vec<syntax::Place>,
-    /// `ssl_handshakes_limit`.
-    pub handshakes_limit: Option<usize>,
+    /// Limits of each worker.
+    pub limits: Limits,
     /// Sessions by client address, for `client_connections`.
     pub clients: Arc<Counts>,
 }
@@ -190,7 +192,7 @@ impl Draft {
             servers,
             limit_zones,
             open_relays: stream.open_relays,
-            handshakes_limit: stream.handshakes_limit,
+            limits: stream.limits,
             clients: Arc::clone(&kept.clients),
         }))
     }
@@ -258,7 +260,7 @@ impl Default for Kept {
 }
 
 impl Kept {
-    /// Fresh state for a group with a `zone`, with the addresses that were found for it so far.
+    /// State for a group with a `zone`, with what is known of it so far.
     fn peers(&mut self, conf: &Upstream) -> Arc<SharedPeers> {
         let old = self.groups.get(&conf.name).map(|old| &**old);
         let peers = Arc::new(SharedPeers::new(conf, old));
@@ -327,6 +329,7 @@ impl Opener<'_> {
                         valid: cache.valid,
                         uses: cache.min_uses,
                     }),
+                    Disk::default(),
                 ),
                 (AccessTarget::Fixed(LogTarget::Syslog(to)), _) => access::Target::Syslog(self.sender(to)),
                 (AccessTarget::Fixed(LogTarget::File(path)), None) => access::Target::File(self.file(path)?),

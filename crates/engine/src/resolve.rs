@@ -108,6 +108,9 @@ impl Resolver {
             return Ok(found.rotated());
         }
         let stale = entry.stale(now);
+        if let Some(error) = entry.refused(now).filter(|_| stale.is_none()) {
+            return Err(error);
+        }
         if let Some(found) = stale.as_ref().filter(|_| now < entry.failed.get() + STALE_PAUSE) {
             return Ok(found.rotated());
         }
@@ -178,7 +181,7 @@ impl Resolver {
             }
             // That an older question, or one that was answered in place of this one, brings nothing tells nothing.
             _ if !entry.is_last_question(question) || !entry.is_asked_for() => {}
-            Some(Err(error)) => entry.set(State::Failed(error)),
+            Some(Err(error)) => entry.set(State::Failed { error, until: now + self.error_holds(error) }),
             None => entry.set(State::Unknown),
         }
     }
@@ -186,6 +189,11 @@ impl Resolver {
     /// Seconds for which an answer with this time to live holds.
     fn holds(&self, ttl: u32) -> u64 {
         self.conf.valid.unwrap_or_else(|| u64::from(ttl).max(self.conf.min_ttl))
+    }
+
+    /// Seconds for which servers are not asked again after they have answered with an error.
+    fn error_holds(&self, error: ResolveError) -> u64 {
+        if matches!(error, ResolveError::Code(_)) { self.conf.min_ttl } else { 0 }
     }
 
     /// The addresses of `name` or of what it is an alias of; `None` when nobody waits any more.

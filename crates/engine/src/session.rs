@@ -5,6 +5,7 @@ mod access;
 mod action;
 mod attempts;
 mod content;
+mod counting;
 pub mod fail;
 mod guard;
 mod identity;
@@ -39,6 +40,7 @@ use policy::variables::Scope;
 use reactor::Socket;
 use syntax::Level;
 
+use crate::counters::{self, Counter};
 use crate::generation::{Connection, Generation};
 use crate::plan::Server;
 use crate::relay::End;
@@ -238,6 +240,9 @@ impl Session {
     /// The end: counts, access log lines. Called once, outside of the phases.
     fn end(&self, status: u16) {
         self.status.set(status);
+        counters::count(counting::ended(status));
+        counters::add(Counter::FromClients, self.received.get());
+        counters::add(Counter::FromUpstreams, self.sent.get());
         let server = self.server();
         let mut line = Vec::new();
         for log in &server.access_log {
@@ -303,6 +308,7 @@ impl Session {
 pub(crate) async fn serve(mut accepted: Box<Accepted>, slot: Connection) {
     let _slot = slot;
     let mut client = End::Plain(Rc::clone(&accepted.socket));
+    counters::count(Counter::Tcp);
     while let Some(next) = once(accepted, &mut client).await {
         accepted = next;
     }
@@ -325,6 +331,7 @@ async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>
         Err(Cause::Passed(listener, local)) => return Some(Box::new(session.passed_on(listener, local))),
         Err(cause) => {
             session.tell(&cause);
+            counting::cause(&cause);
             cause.status()
         }
     };

@@ -21,6 +21,8 @@ pub use follow::follow;
 /// State of a group that all threads share (`zone`).
 #[derive(Debug)]
 pub struct SharedPeers {
+    /// Name and size of the zone.
+    zone: Option<(String, usize)>,
     peers: Mutex<Peers>,
     found: Mutex<Found>,
 }
@@ -29,11 +31,15 @@ pub struct SharedPeers {
 type Found = HashMap<String, Vec<PeerConf>>;
 
 impl SharedPeers {
-    /// Fresh state for `conf`; addresses that were found under the `old` configuration hold until
-    /// they are asked for anew.
+    /// State for `conf`. Addresses that were found under the `old` configuration hold until they are asked for anew;
+    /// what was known of peers holds where the zone is the same.
     pub fn new(conf: &Upstream, old: Option<&Self>) -> Self {
         let found = old.map(|old| locked(&old.found).clone()).unwrap_or_default();
-        Self { peers: Mutex::new(Peers::new(method(conf), peers(conf, &found))), found: Mutex::new(found) }
+        let mut group = Peers::new(method(conf), peers(conf, &found));
+        if let Some(old) = old.filter(|old| old.zone == conf.zone) {
+            group.inherit(&locked(&old.peers));
+        }
+        Self { zone: conf.zone.clone(), peers: Mutex::new(group), found: Mutex::new(found) }
     }
 
     /// Has `peers` take the place of what was known of the server with this text.

@@ -35,10 +35,11 @@ thread_local! {
 
 impl Worker {
     /// Starts a generation on its listening sockets and drains the one before it.
-    fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<OwnedFd>, first: bool) {
+    fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<(usize, OwnedFd)>, first: bool) {
         let generation = Rc::new(Generation::new(plan, Rc::clone(&self.connections)));
+        generation.listening.set(sockets.len());
         self.connections.set(self.connections.get() + sockets.len());
-        for (at, socket) in sockets.into_iter().enumerate() {
+        for (at, socket) in sockets {
             let generation = Rc::clone(&generation);
             match generation.plan.listener(at).protocol {
                 Protocol::Tcp => match reactor::Listener::new(socket) {
@@ -70,8 +71,7 @@ impl Worker {
         let worker = Rc::clone(self);
         old.drain.start();
         reactor::spawn(async move {
-            let listeners = old.plan.listeners.len();
-            worker.connections.set(worker.connections.get().saturating_sub(listeners));
+            worker.connections.set(worker.connections.get().saturating_sub(old.listening.get()));
             match old.plan.main.shutdown_timeout {
                 None => old.drain.finished().await,
                 Some(limit) => {
@@ -130,8 +130,8 @@ impl Workers {
     /// Has every thread take `plan` for new sessions. Threads are added or let go as it says.
     pub fn install(&mut self, plan: &Arc<Plan>, sockets: &Sockets) -> io::Result<()> {
         let wanted = plan.main.workers as usize;
-        let handed: Vec<Vec<OwnedFd>> =
-            (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker)).collect::<io::Result<_>>()?;
+        let handed: Vec<_> =
+            (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker, wanted)).collect::<io::Result<_>>()?;
         for (worker_number, sockets) in handed.into_iter().enumerate() {
             if worker_number == self.threads.len() {
                 self.threads.push(Thread::start(worker_number, plan, self.confined)?);

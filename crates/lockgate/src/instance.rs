@@ -154,7 +154,7 @@ impl Instance {
 
     /// Lets go of sockets and logs that `plan` does not name.
     pub(crate) fn forget_others(&mut self, plan: &Plan) {
-        self.sockets.close_others(&plan.listeners, plan.main.workers as usize, &plan.error_log);
+        self.sockets.close_others(&plan.listeners, &plan.error_log);
         self.kept.files.forget_unused();
     }
 

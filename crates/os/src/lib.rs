@@ -13,6 +13,7 @@ pub mod errno;
 pub mod inherit;
 pub mod interfaces;
 pub mod io;
+pub mod memory;
 pub mod options;
 pub mod poll;
 pub mod process;

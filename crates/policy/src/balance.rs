@@ -121,6 +121,16 @@ impl Peers {
         };
     }
 
+    /// Has each peer begin with what was known of it in `old`, where it was there.
+    pub fn inherit(&mut self, old: &Self) {
+        for peer in self.primary.iter_mut().chain(&mut self.backup) {
+            let same = |old: &&Peer| old.conf.text == peer.conf.text && old.conf.address == peer.conf.address;
+            if let Some(old) = old.primary.iter().chain(&old.backup).find(same) {
+                peer.inherit(old);
+            }
+        }
+    }
+
     /// How many attempts a session may make.
     pub fn tries(&self) -> usize {
         self.primary.iter().chain(&self.backup).filter(|peer| !peer.conf.down).count()

@@ -57,6 +57,7 @@ builtins! {
     Protocol "protocol" Constant "TCP or UDP.";
     Hostname "hostname" Constant "Name of this machine.";
     NginxVersion "nginx_version" Constant "Release of nginx whose behaviour this is.";
+    LockgateCounters "lockgate_counters" Fresh "What the process that serves has counted so far, in Prometheus' text format. Lockgate's own.";
     Pid "pid" Constant "Process number.";
     Msec "msec" Fresh "Unix time, seconds with milliseconds.";
     TimeIso8601 "time_iso8601" Fresh "Local time in ISO 8601.";

@@ -86,6 +86,7 @@ impl ServerContext {
         let PerConnection { options, versions, verify, verify_depth, lists, allows_legacy } = &self.per_connection;
         backend::set_options(ssl, *options);
         backend::set_version_range(ssl, *versions)?;
+        backend::end_long_hello(ssl);
         if *verify == ClientVerify::Off {
             ssl.set_verify(SslVerifyMode::NONE);
         } else {

@@ -79,6 +79,7 @@ impl<S: Read + Write> Stream<S> {
         if capture.messages {
             backend::watch_messages(&mut ssl);
         }
+        backend::allow_long_hello(&mut ssl);
         ssl.set_accept_state();
         Ok(Self {
             inner: SslStream::new(ssl, socket)?,
@@ -92,6 +93,11 @@ impl<S: Read + Write> Stream<S> {
     pub fn connect(socket: S, context: &ClientContext, options: &ConnectOptions<'_>) -> Result<Self, TlsError> {
         let ssl = context.connection(options)?;
         Ok(Self { inner: SslStream::new(ssl, socket)?, waiting: None, is_established: false, origin: None })
+    }
+
+    /// Whether the client's `ClientHello` is not complete yet.
+    pub fn awaits_hello(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Reads plaintext into `buffer`, which must not be empty. The library may hold more than was asked for: before

@@ -8,7 +8,10 @@ use config::family::log::{Buffer, Format};
 use policy::kept::Rules;
 use policy::template::Template;
 use policy::variables::Scope;
+use syntax::Level;
 
+use super::disk::Disk;
+use super::error::ErrorLogs;
 use super::file::LogFile;
 use super::syslog::Sender;
 
@@ -47,8 +50,8 @@ pub enum Target {
     Buffered(Arc<LogFile>, BufferId),
     /// A syslog server.
     Syslog(Arc<Sender>),
-    /// A path evaluated for each line, and how long its file is kept open.
-    Evaluated(Template, Option<Rules>),
+    /// A path evaluated for each line, how long its file is kept open, and the disk that it is on.
+    Evaluated(Template, Option<Rules>, Disk),
 }
 
 /// Which buffer of a thread's [`Buffers`].
@@ -67,14 +70,18 @@ struct Buffered {
     file: Arc<LogFile>,
     how: Buffer,
     lines: RefCell<Vec<u8>>,
+    errors: ErrorLogs,
 }
 
 impl Buffers {
-    /// Empty buffers for `logs`, in the order of their [`BufferId`]s.
-    pub fn new(logs: &[(Arc<LogFile>, Buffer)]) -> Self {
+    /// Empty buffers for `logs`, in the order of their [`BufferId`]s. What cannot be written is told to `errors`.
+    pub fn new(logs: &[(Arc<LogFile>, Buffer)], errors: &ErrorLogs) -> Self {
         let buffers = logs
             .iter()
-            .map(|(file, how)| Rc::new(Buffered { file: Arc::clone(file), how: *how, lines: RefCell::default() }))
+            .map(|(file, how)| {
+                let (file, errors) = (Arc::clone(file), errors.clone());
+                Rc::new(Buffered { file, how: *how, lines: RefCell::default(), errors })
+            })
             .collect();
         Self { buffers }
     }
@@ -118,10 +125,14 @@ impl Buffered {
     }
 
     fn write(&self, lines: &[u8]) {
-        let _ = match self.how.gzip {
+        let written = match self.how.gzip {
             None => self.file.write(lines),
             Some(level) => self.file.write(&gzip(lines, level)),
         };
+        if let Some(lost) = written.err().filter(|_| self.file.is_to_be_told()) {
+            let text = format!("write() to \"{}\" {lost}", self.file.path().display());
+            self.errors.write(Level::Alert, None, text.as_bytes());
+        }
     }
 }
 

@@ -112,12 +112,12 @@ impl Target {
     /// A line that cannot be written is lost: there is nowhere left to say so.
     fn write(&self, level: Level, line: &[u8]) {
         let _ = match self {
-            Self::File(file) => file.write(line),
-            Self::Stderr => std::io::stderr().write_all(line),
-            Self::Syslog(sender) => sender.send(Some(level.severity()), line.trim_ascii_end()),
+            Self::File(file) => file.write(line).is_ok(),
+            Self::Stderr => std::io::stderr().write_all(line).is_ok(),
+            Self::Syslog(sender) => sender.send(Some(level.severity()), line.trim_ascii_end()).is_ok(),
             Self::Memory(ring) => {
                 ring.write(line);
-                Ok(())
+                true
             }
         };
     }

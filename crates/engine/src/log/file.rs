@@ -9,18 +9,21 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::disk::{Disk, Lost};
+
 /// An open log file. Reopening replaces the file behind the same descriptor, so that writers on
 /// other threads need no lock.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     file: File,
+    disk: Disk,
 }
 
 impl LogFile {
     /// Opens `path` for appending; it is created with mode 0644.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: append(path)? })
+        Ok(Self { path: path.to_owned(), file: append(path)?, disk: Disk::default() })
     }
 
     /// Where it is.
@@ -30,8 +33,18 @@ impl LogFile {
 
     /// Appends `bytes` in one write. What the disk does not take is lost: a log never holds up
     /// a session.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        (&self.file).write_all(bytes)
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Lost> {
+        self.disk.write(bytes, |bytes| (&self.file).write(bytes))
+    }
+
+    /// The same for a file that is not kept, with what is remembered of its disk.
+    pub fn write_on(&self, disk: &Disk, bytes: &[u8]) -> Result<(), Lost> {
+        disk.write(bytes, |bytes| (&self.file).write(bytes))
+    }
+
+    /// Whether a line that could not be written is to be told of.
+    pub fn is_to_be_told(&self) -> bool {
+        self.disk.is_to_be_told()
     }
 
     /// Whether the path still leads to this file.
@@ -80,7 +93,7 @@ impl Files {
         if let Some(open) = self.by_path.get(path) {
             return os::process::replace_fd(file.as_fd(), open.file.as_fd());
         }
-        let file = Arc::new(LogFile { path: path.to_owned(), file: file.into() });
+        let file = Arc::new(LogFile { path: path.to_owned(), file: file.into(), disk: Disk::default() });
         self.by_path.insert(path.to_owned(), file);
         Ok(())
     }

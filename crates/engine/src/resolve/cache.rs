@@ -53,7 +53,11 @@ pub(super) enum State {
         /// Loop time, seconds, up to which it may be used for want of better.
         stale: u64,
     },
-    Failed(ResolveError),
+    Failed {
+        error: ResolveError,
+        /// Loop time, seconds, from which on servers are asked again.
+        until: u64,
+    },
 }
 
 /// Addresses of a name, in received order.
@@ -100,6 +104,14 @@ impl Name {
         }
     }
 
+    /// Why servers are not to be asked again yet.
+    pub(super) fn refused(&self, now: u64) -> Option<ResolveError> {
+        match &*self.state.borrow() {
+            State::Failed { error, until } if now < *until => Some(*error),
+            _ => None,
+        }
+    }
+
     /// What was known last and will do where nothing better is to be had.
     pub(super) fn stale(&self, now: u64) -> Option<Rc<Found>> {
         self.old.borrow().as_ref().filter(|(_, until)| now <= *until).map(|(found, _)| Rc::clone(found))
@@ -140,7 +152,7 @@ impl Name {
             State::Known { found, until, stale } if stale > until => {
                 self.old.replace(Some((Rc::clone(found), *stale)));
             }
-            State::Known { .. } | State::Failed(ResolveError::NOT_FOUND) => drop(self.old.take()),
+            State::Known { .. } | State::Failed { error: ResolveError::NOT_FOUND, .. } => drop(self.old.take()),
             _ => {}
         }
         self.state.replace(state);
@@ -155,7 +167,7 @@ impl Name {
             self.changed.wait().await;
             match &*self.state.borrow() {
                 State::Known { found, .. } => return Ok(Rc::clone(found)),
-                State::Failed(error) => return Err(*error),
+                State::Failed { error, .. } => return Err(*error),
                 State::Unknown | State::Asking => {}
             }
         }
@@ -165,6 +177,7 @@ impl Name {
         match &*self.state.borrow() {
             State::Asking => true,
             State::Known { until, .. } if now <= *until || now <= self.used.get() + UNUSED => true,
+            State::Failed { until, .. } if now < *until => true,
             _ => self.stale(now).is_some(),
         }
     }
@@ -218,9 +231,17 @@ mod tests {
         entry.set(State::Known { found, until: 10, stale: 20 });
         entry.set(State::Asking);
         assert!(entry.fresh(5).is_none() && entry.stale(20).is_some() && entry.stale(21).is_none());
-        entry.set(State::Failed(ResolveError::TimedOut));
+        entry.set(State::Failed { error: ResolveError::TimedOut, until: 0 });
         assert!(entry.stale(20).is_some() && entry.is_of_use(20) && !entry.is_of_use(21));
-        entry.set(State::Failed(ResolveError::NOT_FOUND));
+        entry.set(State::Failed { error: ResolveError::NOT_FOUND, until: 0 });
         assert!(entry.stale(20).is_none());
+    }
+
+    #[test]
+    fn a_failure_holds_for_as_long_as_it_is_told() {
+        let entry = Name::default();
+        entry.set(State::Failed { error: ResolveError::NOT_FOUND, until: 10 });
+        assert_eq!((entry.refused(9), entry.refused(10)), (Some(ResolveError::NOT_FOUND), None));
+        assert!(entry.is_of_use(9) && !entry.is_of_use(10));
     }
 }

@@ -12,6 +12,7 @@ use wire::dns::{Answer, Asked, Kind, Response};
 
 use super::servers::Server;
 use super::{ResolveError, Resolver};
+use crate::counters::{self, Counter};
 use crate::log::errno;
 
 /// After this many milliseconds the next server is asked.
@@ -39,6 +40,7 @@ impl Open {
         let Some(query) = Asked::new(name, kind, os::process::random() as u16, mix) else { return Ok(None) };
         let socket = Socket::udp_connected(server)?;
         socket.try_write(&query.bytes)?;
+        counters::count(Counter::Questions);
         Ok(Some(Self { query, socket, at, again: false }))
     }
 }

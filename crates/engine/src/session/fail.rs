@@ -19,6 +19,8 @@ pub enum Cause {
     Forbidden,
     /// `limit_conn`: the zone, and the level that `limit_conn_log_level` asks for.
     Limited(String, Level),
+    /// A `limit_conn` zone has no memory left.
+    LimitFull,
     /// `client_connections`: the client has so many sessions, told at this level.
     ManySessions(u32, Level),
     /// `ssl_handshakes_limit`; the worker tells of it.
@@ -37,6 +39,8 @@ pub enum Cause {
     HeaderTooLarge,
     /// A PROXY header of a version that nobody knows.
     HeaderVersion(u8),
+    /// `ssl_hello_limit`: so many bytes were not the whole hello.
+    HelloTooLarge(usize),
     /// `preread_buffer_size` bytes were not enough to tell.
     PrereadFull,
     /// Reading from the client failed.
@@ -106,9 +110,10 @@ impl Cause {
             | Self::HeaderTooLarge
             | Self::HeaderVersion(_)
             | Self::PrereadFull
+            | Self::HelloTooLarge(_)
             | Self::PreludeTimeout(false) => 400,
             Self::Forbidden | Self::Guarded(..) | Self::HeaderSender => 403,
-            Self::Limited(..) | Self::ManySessions(..) | Self::ManyHandshakes => 503,
+            Self::Limited(..) | Self::LimitFull | Self::ManySessions(..) | Self::ManyHandshakes => 503,
             Self::NoLiveUpstreams | Self::UpstreamTimeout | Self::PreludeTimeout(true) => 502,
             _ => 500,
         }
@@ -117,7 +122,7 @@ impl Cause {
     /// The level of its line; `None` where nothing is said.
     pub fn level(&self) -> Option<Level> {
         match self {
-            Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes => None,
+            Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes | Self::LimitFull => None,
             Self::Limited(_, level) | Self::ManySessions(_, level) | Self::Relay(level, ..) => Some(*level),
             Self::HeaderTimeout
             | Self::HeaderRead(_)
@@ -141,7 +146,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes => Ok(()),
+            Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes | Self::LimitFull => Ok(()),
             Self::Forbidden => f.write_str("access forbidden by rule"),
             Self::Limited(zone, _) => write!(f, "limiting connections by zone \"{zone}\""),
             Self::ManySessions(most, _) => write!(f, "limiting connections of a client to {most}"),
@@ -153,6 +158,7 @@ impl fmt::Display for Cause {
             Self::HeaderTooLarge => f.write_str("header is too large"),
             Self::HeaderVersion(version) => write!(f, "unknown PROXY protocol version: {version}"),
             Self::PrereadFull => f.write_str("preread buffer full"),
+            Self::HelloTooLarge(most) => write!(f, "ClientHello of more than {most} bytes, see \"ssl_hello_limit\""),
             Self::ClosedInHandshake => f.write_str("peer closed connection in SSL handshake"),
             Self::Handshake(text, _) | Self::BadTarget(text) => f.write_str(text),
             Self::HandshakeRejected => f.write_str("handshake rejected"),
@@ -193,7 +199,14 @@ mod tests {
             (Cause::Forbidden, 403, Some(Level::Error), "access forbidden by rule"),
             (Cause::Limited("z".into(), Level::Notice), 503, Some(Level::Notice), "limiting connections by zone \"z\""),
             (Cause::ManySessions(5, Level::Error), 503, Some(Level::Error), "limiting connections of a client to 5"),
+            (Cause::LimitFull, 503, None, ""),
             (Cause::ManyHandshakes, 503, None, ""),
+            (
+                Cause::HelloTooLarge(4096),
+                400,
+                Some(Level::Error),
+                "ClientHello of more than 4096 bytes, see \"ssl_hello_limit\"",
+            ),
             (Cause::PreludeTimeout(false), 400, Some(Level::Info), "prelude timed out (110: Connection timed out)"),
             (Cause::PreludeTimeout(true), 502, Some(Level::Info), "prelude timed out (110: Connection timed out)"),
             (Cause::HeaderSender, 403, Some(Level::Error), "PROXY protocol forbidden by \"proxy_protocol_from\""),

@@ -64,7 +64,7 @@ pub(super) fn count(s: &Session) -> super::Phase {
                 rare.slots.borrow_mut().clear();
                 rare.limit_status.set(Some(Status::Rejected));
                 return Err(if refused.is_full() {
-                    Cause::Told(503)
+                    Cause::LimitFull
                 } else {
                     Cause::Limited(zone.conf.name.clone(), conf.log_level)
                 });

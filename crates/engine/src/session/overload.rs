@@ -70,7 +70,7 @@ impl Handshake {
     /// Counts one more, unless `ssl_handshakes_limit` forbids.
     pub(super) fn begin(s: &Session) -> Phase<Self> {
         let under_way = HANDSHAKES.get();
-        if let Some(most) = s.generation.plan.handshakes_limit.filter(|most| under_way >= *most) {
+        if let Some(most) = s.generation.plan.limits.handshakes.filter(|most| under_way >= *most) {
             if let Some(count) = REFUSED.with(|refused| refused.tick(reactor::now())) {
                 s.log(Level::Warn, format_args!("{most} handshakes under way are the limit, {count} refused"));
             }

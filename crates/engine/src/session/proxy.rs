@@ -12,6 +12,7 @@ use syntax::Level;
 
 use super::fail::Cause;
 use super::{Action, Phase, Session, overload, upstream_tls};
+use crate::counters::{self, Counter};
 use crate::log::errno;
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 use crate::upstream::{Attempt, Group, Picked, Picker};
@@ -85,6 +86,7 @@ async fn connect(s: &Session, group: &Rc<Group>) -> Phase<(End, Picked)> {
             }
             Err(Missed::Peer) => {}
         }
+        counters::count(Counter::UpstreamsFailed);
         if picked.failed() {
             s.log(Level::Warn, format_args!("upstream server temporarily disabled"));
         }
@@ -135,7 +137,9 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
             if server.conf.proxy.protocol != HeaderVersion::Off {
                 send_header(s, &socket)?;
             }
+            counters::count(Counter::UpstreamHandshakes);
             let shaken = upstream_tls::handshake(s, &context, group, picked, Rc::clone(&socket)).await;
+            let shaken = shaken.inspect_err(|_| counters::count(Counter::UpstreamHandshakesFailed));
             let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
             announce(s, &socket, picked);
             Ok(end)

@@ -4,10 +4,22 @@ use policy::template::Template;
 
 use super::fail::Cause;
 use super::{Action, Session};
-use crate::relay::End;
+use crate::relay::{self, End};
 
 /// How long the text may take to be sent, milliseconds.
 const SEND_TIMEOUT: u64 = 5_000;
+
+/// The most that is taken of what nobody asked for, bytes.
+const DISCARDED: usize = 64 * 1024;
+
+/// Takes what the client has sent and nobody has read: closing over it would be a reset, which may cost the client the
+/// end of the text.
+fn discard(client: &End) {
+    if let End::Plain(socket) = client {
+        // What went wrong with it is of no matter any more.
+        let _ = relay::with_scratch(DISCARDED, |scratch| socket.try_read(scratch));
+    }
+}
 
 /// Sends the text; an empty one ends the session at once.
 pub(super) async fn run(s: &Session, client: &mut End, text: &Template) -> super::Phase {
@@ -17,7 +29,10 @@ pub(super) async fn run(s: &Session, client: &mut End, text: &Template) -> super
         return Ok(());
     }
     match reactor::timeout(SEND_TIMEOUT, client.write_all(&text, &s.sent)).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => {
+            discard(client);
+            Ok(())
+        }
         Ok(Err(error)) => Err(Cause::Relay(syntax::Level::Info, "send()", error)),
         Err(_elapsed) => Err(Cause::ReturnTimeout),
     }

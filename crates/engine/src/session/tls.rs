@@ -10,6 +10,7 @@ use tls::{Choice, HandshakeError, Identity, Status, Stream};
 
 use super::fail::Cause;
 use super::{Action, Phase, Session, identity, ocsp, overload};
+use crate::counters::{self, Counter};
 use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
@@ -18,9 +19,12 @@ use crate::tls::Transport;
 pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     s.doing(Action::Handshaking);
     let _under_way = overload::Handshake::begin(s)?;
+    counters::count(Counter::Handshakes);
     let Some(context) = s.server().tls.server.current() else { return Err(Cause::Told(500)) };
     let timeout = s.server().conf.ssl_handshake_timeout;
-    let transport = Transport::new(Rc::clone(&s.socket));
+    let mut transport = Transport::new(Rc::clone(&s.socket));
+    let most = s.generation.plan.limits.hello;
+    transport.allow_reading(most);
     let accepted = Stream::accept(transport, context, chooser(s), s.generation.plan.capture);
     let stream = accepted.map_err(|error| Cause::Handshake(error.to_string(), false))?;
     let stream = Rc::new(RefCell::new(stream));
@@ -30,11 +34,12 @@ pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     let shaken = async {
         let shaken = shake(&end).await;
         ocsp::refresh_staple(s, &end);
-        shaken.map_err(|error| cause(s, error))?;
+        shaken.map_err(|error| hello_too_large(&end, most).unwrap_or_else(|| cause(s, error)))?;
         Ok(verify(s, &end).await)
     };
     // The deadline ends it without a word.
-    let verified = reactor::timeout(timeout, shaken).await.unwrap_or(Err(Cause::Told(500)))?;
+    let shaken = reactor::timeout(timeout, shaken).await.unwrap_or(Err(Cause::Told(500)));
+    let verified = shaken.inspect_err(|_| counters::count(Counter::HandshakesFailed))?;
     if verified.is_err() {
         end.stream.borrow_mut().remove_session();
     }
@@ -42,10 +47,20 @@ pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     verified
 }
 
+/// One step of a handshake. How much may be read is limited until the client's hello is there.
+fn advance(end: &TlsEnd) -> Result<Status, HandshakeError> {
+    let mut stream = end.stream.borrow_mut();
+    let status = stream.handshake()?;
+    if !stream.awaits_hello() {
+        stream.socket_mut().allow_reading(usize::MAX);
+    }
+    Ok(status)
+}
+
 /// Drives a handshake of either side to its end.
 pub(super) async fn shake(end: &TlsEnd) -> Result<(), HandshakeError> {
     loop {
-        let status = end.stream.borrow_mut().handshake()?;
+        let status = advance(end)?;
         match status {
             Status::Done => return Ok(()),
             Status::WantRead => std::future::poll_fn(|_| end.socket.poll_readable()).await,
@@ -53,6 +68,13 @@ pub(super) async fn shake(end: &TlsEnd) -> Result<(), HandshakeError> {
         }
         .map_err(HandshakeError::Io)?;
     }
+}
+
+/// Whether a handshake has failed for want of an end of its hello.
+fn hello_too_large(end: &TlsEnd, most: usize) -> Option<Cause> {
+    let mut stream = end.stream.borrow_mut();
+    let exhausted = stream.awaits_hello() && stream.socket_mut().is_exhausted();
+    exhausted.then_some(Cause::HelloTooLarge(most))
 }
 
 /// Picks the server by name while the hello waits. Where there is one server only and its

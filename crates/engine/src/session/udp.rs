@@ -18,7 +18,8 @@ use reactor::{Socket, TaskId, Timer};
 use syntax::Level;
 
 use super::fail::Cause;
-use super::{Accepted, Action, Phase, Session, access, content, limit_conn, overload, proxy, set};
+use super::{Accepted, Action, Phase, Session, access, content, counting, limit_conn, overload, proxy, set};
+use crate::counters::{self, Counter};
 use crate::generation::{Connection, Generation};
 use crate::log::errno;
 use crate::upstream::Picked;
@@ -120,6 +121,7 @@ fn release(flows: &Flows, flow: &Rc<Flow>) {
 
 async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, (slot, first): (Connection, usize)) {
     let _slot = slot;
+    counters::count(Counter::Udp);
     let session = Session::new(accepted);
     session.received.set(first as u64);
     flow.task.set(Some(reactor::current_task()));
@@ -136,6 +138,7 @@ async fn serve(accepted: Accepted, flows: Flows, flow: Rc<Flow>, (slot, first): 
         Ok(()) => 200,
         Err(cause) => {
             session.tell(&cause);
+            counting::cause(&cause);
             cause.status()
         }
     };

@@ -32,6 +32,7 @@ impl Values for Session {
             B::Protocol => bytes(out, if self.is_udp() { b"UDP" } else { b"TCP" }),
             B::Hostname => bytes(out, self.generation.plan.hostname.as_bytes()),
             B::NginxVersion => bytes(out, crate::NGINX_VERSION.as_bytes()),
+            B::LockgateCounters => bytes(out, crate::counters::text().as_bytes()),
             B::Pid => number(out, std::process::id().into()),
             B::Msec => {
                 let (second, milli) = clock::unix();

@@ -42,6 +42,16 @@ impl Transport {
         self.more = more;
     }
 
+    /// The library gets so many bytes until it is told otherwise, and then an error.
+    pub fn allow_reading(&mut self, bytes: usize) {
+        self.allowance = bytes;
+    }
+
+    /// Whether the library has read all that it was allowed to.
+    pub fn is_exhausted(&self) -> bool {
+        self.allowance == 0
+    }
+
     /// Until it is told again, the library gets no more than about 64 KiB, and then an error. Messages that bring no
     /// data (`KeyUpdate` may follow `KeyUpdate` without end) it would else read for as long as they come, and nobody
     /// else of this thread would have a turn.
@@ -55,7 +65,8 @@ impl io::Read for Transport {
         if self.allowance == 0 {
             return Err(io::Error::other("too many TLS messages without data"));
         }
-        let count = self.socket.try_read(buffer)?;
+        let room = buffer.len().min(self.allowance);
+        let count = self.socket.try_read(buffer.get_mut(..room).unwrap_or_default())?;
         self.allowance = self.allowance.saturating_sub(count);
         Ok(count)
     }

@@ -12,6 +12,11 @@ pub(super) fn take(plan: &Plan, report: &Report) -> Result<(), Refused> {
     let tell = |call: &str, error: &std::io::Error| {
         report.line(Level::Alert, &format!("{call} failed{}", engine::log::errno(error)));
     };
+    if let Err(error) = engine::memory::watch()
+        && plan.limits.memory.is_some()
+    {
+        tell("open() \"/proc/self/statm\"", &error);
+    }
     if let Some(files) = main.rlimit_nofile
         && let Err(error) = os::process::set_nofile(files)
     {

@@ -69,6 +69,14 @@ impl Peer {
         }
     }
 
+    /// Remembers what `old`, which was the same peer under another configuration, knew of failures and times. Sessions
+    /// of `old` are not counted here, since their end will not be.
+    pub(super) fn inherit(&mut self, old: &Self) {
+        self.effective_weight = old.effective_weight.min(self.conf.weight);
+        (self.fails, self.accessed, self.checked) = (old.fails, old.accessed, old.checked);
+        (self.average, self.inflight) = (old.average, old.inflight);
+    }
+
     /// Its address in text.
     pub fn name(&self) -> &Arc<str> {
         &self.name

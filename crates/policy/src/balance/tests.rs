@@ -258,3 +258,16 @@ fn backups_are_not_taken_for_the_servers_on_the_ring() {
     assert_eq!(all_of_session(&mut peers, 1, "k"), [0, 100, 101, 102]);
     assert_eq!(all_of_session(&mut peers, 1, "k"), [0, 102, 101, 100], "in turn, as none is on the ring");
 }
+
+#[test]
+fn what_is_known_of_a_peer_outlives_its_group() {
+    let mut old = Peers::new(Method::RoundRobin, weights(&[1, 1]));
+    let failed = first(&mut old, 100, "").unwrap();
+    assert!(old.fail(failed, 100));
+    let mut new = Peers::new(Method::RoundRobin, vec![conf(9), conf(1), conf(2)]);
+    new.inherit(&old);
+    assert_eq!(all_of_session(&mut new, 101, ""), [0, 2], "the one that failed is out of use, the new one is not");
+    let mut later = Peers::new(Method::RoundRobin, weights(&[1, 1]));
+    later.inherit(&new);
+    assert_eq!(all_of_session(&mut later, 111, "").len(), 2, "until its time is over");
+}

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, SslContextBuilder, SslOptions, SslRef, SslSessionRef, SslStream};
+use openssl::ssl::{Error, SslContextBuilder, SslOptions, SslRef, SslSessionRef, SslStream, SslVerifyMode};
 use openssl::x509::X509Ref;
 
 use super::{check, on_ticket};
@@ -134,6 +134,21 @@ pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(
 
 /// Nothing to do: the library neither compresses nor renegotiates, and the stream takes a lost `close_notify` for one.
 pub(crate) fn set_defaults(_: &mut SslContextBuilder) {}
+
+/// Takes a `ClientHello` of up to 128 KiB, as OpenSSL does. The library has such room only for peers that may send
+/// certificates, so one is asked for until the chosen server says whether it is.
+pub(crate) fn allow_long_hello(ssl: &mut SslRef) {
+    const MOST: usize = 131_396;
+    ssl.set_verify(SslVerifyMode::PEER);
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_set_max_cert_list(ssl.as_ptr(), MOST) };
+}
+
+/// Takes certificates of the usual size after the `ClientHello`.
+pub(crate) fn end_long_hello(ssl: &mut SslRef) {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_set_max_cert_list(ssl.as_ptr(), sys::SSL_MAX_CERT_LIST_DEFAULT as usize) };
+}
 
 /// Replaces the options of a connection.
 pub(crate) fn set_options(ssl: &mut SslRef, options: SslOptions) {

@@ -176,6 +176,12 @@ pub(crate) fn set_defaults(builder: &mut SslContextBuilder) {
     builder.clear_options(SslOptions::NO_SSL_MASK);
 }
 
+/// Nothing to do: the library takes a `ClientHello` of up to 128 KiB.
+pub(crate) fn allow_long_hello(_: &mut SslRef) {}
+
+/// Nothing to do.
+pub(crate) fn end_long_hello(_: &mut SslRef) {}
+
 /// Replaces the options of a connection.
 pub(crate) fn set_options(ssl: &mut SslRef, options: SslOptions) {
     let options = options.bits();

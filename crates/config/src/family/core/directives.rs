@@ -39,7 +39,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         default: None,
         doc: "Name servers for names that are only known or asked for while running. `valid` overrides how long \
               answers hold, `ipv4` and `ipv6` say which addresses are asked for. Two parameters are Lockgate's own: \
-              answers hold for `min_ttl` at least, so that a TTL of 0 does not cost a query for each session, and while \
+              answers hold for `min_ttl` at least, errors among them, so that neither a TTL of 0 nor a name that does not \
+              exist costs a query for each session, and while \
               servers fail or are silent old answers are used for up to `stale` beyond their time.",
         apply: |loader, line, _| resolver::resolver(loader, line),
     },

@@ -1,0 +1,174 @@
+//! Reloads under load: no connection is refused or broken, whatever changes; and what outlives a configuration.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use testkit::{Builder, End, Peer, TcpBackend, poll};
+
+use crate::{gateway, is_nginx};
+
+/// Clients that connect again and again and count; one that is not served ends the test.
+struct Clients {
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Clients {
+    fn start(count: usize, addr: &str, ask: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
+        let (stop, served, ask) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(ask));
+        let threads = (0..count).map(|_| {
+            let (stop, served, ask, addr) = (Arc::clone(&stop), Arc::clone(&served), Arc::clone(&ask), addr.to_owned());
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::SeqCst) {
+                    ask(&mut Peer::connect(&addr));
+                    served.fetch_add(1, Ordering::SeqCst);
+                    // Others run on this machine, too.
+                    std::thread::yield_now();
+                }
+            })
+        });
+        let threads = threads.collect();
+        Self { stop, served, threads }
+    }
+
+    /// How many were served.
+    fn end(self) -> usize {
+        self.stop.store(true, Ordering::SeqCst);
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        self.served.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many more were served.
+    fn wait_for(&self, more: usize) {
+        let before = self.served.load(Ordering::SeqCst);
+        poll("clients are served", || (self.served.load(Ordering::SeqCst) >= before + more).then_some(()));
+    }
+}
+
+fn expect_ok(client: &mut Peer) {
+    let (said, end) = client.recv_end();
+    assert_eq!((said.as_slice(), end), (&b"ok"[..], End::Fin));
+}
+
+/// Fifty reloads with other numbers of workers, while clients come and sessions go on.
+fn fifty_reloads(builder: Builder, conf: &str, workers: &[usize]) {
+    let up = TcpBackend::echo();
+    let mut gw = builder.level("notice").with("up", up.addr()).workers(workers[0]).start();
+    let mut kept = gw.connect("echo");
+    kept.send("first");
+    assert_eq!(kept.recv(5), b"first");
+    let clients = Clients::start(4, &gw.addr("in"), expect_ok);
+    for round in 0..50 {
+        gw.set_workers(workers[round % workers.len()]);
+        gw.reload(conf);
+        clients.wait_for(4);
+    }
+    assert!(clients.end() >= 200);
+    kept.send("last");
+    assert_eq!(kept.recv(4), b"last");
+}
+
+const CONF: &str = "server { listen 127.0.0.1:%in; return ok; }\nserver { listen 127.0.0.1:%echo; proxy_pass %up; }";
+
+#[test]
+fn no_connection_is_refused_or_broken_by_fifty_reloads() {
+    fifty_reloads(gateway(CONF), CONF, &[3]);
+}
+
+#[test]
+fn nor_where_the_number_of_workers_changes() {
+    fifty_reloads(gateway(CONF), CONF, &[3, 1, 2, 4]);
+}
+
+#[test]
+fn nor_with_a_socket_for_each_worker() {
+    if is_nginx() {
+        // What waits in the queue of a worker that goes is lost there.
+        return;
+    }
+    let conf = CONF.replace("%in;", "%in reuseport;");
+    fifty_reloads(gateway(&conf), &conf, &[3]);
+    fifty_reloads(gateway(&conf), &conf, &[3, 1, 4, 2]);
+}
+
+#[test]
+fn nor_under_a_process_that_keeps_roots_rights() {
+    if is_nginx() {
+        return;
+    }
+    let conf = CONF.replace("%in;", "%in reuseport;");
+    fifty_reloads(gateway(&conf).user("nobody nogroup"), &conf, &[2, 3, 1]);
+}
+
+#[test]
+fn a_socket_for_each_worker_may_be_asked_for_later_and_given_up() {
+    let mut gw = gateway(CONF).with("up", "127.0.0.1:1").workers(3).start();
+    let shared = CONF.to_owned();
+    let own = CONF.replace("%in;", "%in reuseport;");
+    for conf in [&own, &shared, &own] {
+        gw.reload(conf);
+        for _ in 0..30 {
+            expect_ok(&mut gw.connect("in"));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_was_out_of_use_stays_so_where_its_group_has_the_same_zone() {
+    if is_nginx() {
+        // It forgets.
+        return;
+    }
+    let up = TcpBackend::banner("live");
+    let conf = |zone: &str| {
+        format!(
+            "log_format f '$upstream_addr'; access_log %dir/access.log f;\n\
+             upstream u {{ {zone} server 127.0.0.1:%dead fail_timeout=1h; server %up; }}\n\
+             server {{ listen 127.0.0.1:%in; proxy_pass u; }}"
+        )
+    };
+    let mut gw = gateway(&conf("zone z 1m;")).with("up", up.addr()).start();
+    let both = format!("{}, {}", gw.addr("dead"), up.addr());
+    let asked = |gw: &testkit::Gateway, already: usize| {
+        for _ in 0..4 {
+            assert_eq!(gw.ask("in", ""), "live");
+        }
+        gw.access(already + 4)[already..].to_vec()
+    };
+    assert_eq!(asked(&gw, 0).iter().filter(|line| **line == both).count(), 1);
+    gw.reload(&conf("zone z 1m;"));
+    assert!(asked(&gw, 4).iter().all(|line| line == up.addr()), "{:?}", gw.access(8));
+    gw.reload(&conf("zone other 1m;"));
+    assert_eq!(asked(&gw, 8).iter().filter(|line| **line == both).count(), 1, "{:?}", gw.access(12));
+}
+
+#[test]
+fn a_reload_that_fails_says_why_once() {
+    let conf = "server { listen 127.0.0.1:%in; return old; }";
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap();
+    for user in ["root root", "nobody nogroup"] {
+        for (bad, why) in [
+            ("bogus;".to_owned(), "unknown directive \"bogus\" in "),
+            (
+                "server { listen 127.0.0.1:%tls ssl; ssl_certificate none; ssl_certificate_key none; }".to_owned(),
+                "cannot load certificate ",
+            ),
+            ("log_format f x; access_log /none/such/log f;".to_owned(), "open() \"/none/such/log\" failed "),
+            (format!("server {{ listen {addr}; return x; }}"), "still could not bind()"),
+        ] {
+            let mut gw = gateway(conf).user(user).start();
+            gw.wait_error("start worker process ");
+            gw.rewrite(&format!("{conf}\n{bad}"));
+            gw.signal(testkit::Signal::HUP);
+            gw.wait_error(why);
+            gw.reload(conf);
+            let said = gw.errors().iter().filter(|line| line.level == "emerg" && line.text.contains(why)).count();
+            assert_eq!((said, gw.ask("in", "").as_str()), (1, "old"), "{why}");
+        }
+    }
+}
