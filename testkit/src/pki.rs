@@ -3,7 +3,7 @@
 //! Files: `ca1.crt`, `ca2.crt` (roots); `inter.crt` (under ca1); `server.crt` (RSA, `*.example.com`), `ecdsa.crt`,
 //! `other.crt` (`other.test`), `deep.crt` (with `inter`), `impostor.crt` (by ca2); `client.crt` (by ca1),
 //! `client2.crt` (by ca2), `deepclient.crt`, `expired.crt`, `revoked.crt`, `self.crt`; `encrypted.key` (of `server.crt`,
-//! passphrase `sesame`); `ca1.crl`, with `revoked` on it; `ocsp.crt` (by ca1, to sign OCSP responses).
+//! passphrase `sesame`); `ca1.crl`, with `revoked` on it, and `ca1-empty.crl`; `ocsp.crt` (by ca1, to sign OCSP responses).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use crate::Scratch;
 
 /// Changes when the set of files does, so that an older set is not taken for it.
-const EDITION: &str = "testkit-pki-2";
+const EDITION: &str = "testkit-pki-3";
 
 /// The made files.
 #[derive(Debug)]
@@ -98,6 +98,7 @@ fn make(dir: &Path) {
     key(dir, "self", "ec");
     openssl(dir, "req -x509 -new -key self.key -days 3650 -out self.crt -subj", "/O=Lockgate Test/CN=self");
     openssl(dir, "rsa -aes128 -passout pass:sesame -out encrypted.key -in", "server.key");
+    openssl(dir, "ca -config ca1.cnf -gencrl -crldays 3650 -out", "ca1-empty.crl");
     openssl(dir, "ca -config ca1.cnf -revoke", "revoked.crt");
     openssl(dir, "ca -config ca1.cnf -gencrl -crldays 3650 -out", "ca1.crl");
     std::fs::write(dir.join("passwords"), "wrong\nsesame\n").expect("the passphrases");

@@ -268,3 +268,61 @@ fn addresses_of_clients_are_used_without_roots_rights() {
     let refused = gw.errors().into_iter().find(|line| line.text.contains("IP_TRANSPARENT"));
     assert!(refused.is_none(), "{refused:?}");
 }
+
+/// The worker process of a keeper, whatever it does.
+fn child(gw: &Gateway) -> Option<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children", pid = gw.pid());
+    std::fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn one_that_dies_again_and_again_is_replaced_once_a_second() {
+    let Some(builder) = as_nobody(PID) else { return };
+    if is_nginx() {
+        return;
+    }
+    let gw = builder.start();
+    worker(&gw);
+    let (begin, time) = (std::time::Instant::now(), testkit::ProcessorTime::of(gw.pid()));
+    let mut killed = 0;
+    testkit::hold("the keeper stays", Duration::from_millis(3500), || {
+        if let Some(child) = child(&gw).filter(|child| !is_over(*child)) {
+            gw.signal_to(child, Signal::KILL);
+            killed += 1;
+        }
+        !is_over(gw.pid())
+    });
+    assert!(killed >= 2 && killed <= 3 + begin.elapsed().as_secs(), "{killed} in {:?}", begin.elapsed());
+    assert!(time.used() < Duration::from_millis(700), "{:?} of processor time", time.used());
+    poll("one that lives serves", || Peer::try_connect(&gw.addr("in")).ok()?.recv_some().ok()?.first().copied());
+    assert_eq!(gw.wait_errors("exited on signal 9", 2)[0].level, "alert");
+}
+
+#[test]
+fn the_process_that_keeps_roots_rights_stays_small() {
+    let servers: String = (0..50)
+        .map(|n| {
+            format!(
+                "server {{ listen 127.0.0.1:%tls ssl; server_name s{n}.test; ssl_certificate %pki/server.crt; \
+                 ssl_certificate_key %pki/server.key; return x; }}\n"
+            )
+        })
+        .collect();
+    let conf = format!("{PID}\n{servers}");
+    let Some(builder) = as_nobody(&conf) else { return };
+    if is_nginx() {
+        return;
+    }
+    let mut gw = builder.start();
+    let own = |gw: &Gateway| -> u64 { status(gw.pid(), "RssAnon").trim_end_matches(" kB").trim().parse().unwrap() };
+    for _ in 0..5 {
+        gw.reload(&conf);
+    }
+    let before = own(&gw);
+    for _ in 0..20 {
+        gw.reload(&conf);
+    }
+    let after = own(&gw);
+    assert!(after < 16 * 1024, "{after} KiB");
+    assert!(after < before + 1024, "it has grown from {before} to {after} KiB by 20 reloads");
+}

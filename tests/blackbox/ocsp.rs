@@ -58,6 +58,7 @@ fn the_question() {
     assert_eq!(host, "Host: 127.0.0.1\r\n\r\n");
 }
 
+/// CVE-2026-28755: in `stream` nobody was asked.
 #[test]
 fn a_revoked_client() {
     let responder = Responder::of_ca1();

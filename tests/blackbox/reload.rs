@@ -147,6 +147,27 @@ fn a_server_that_was_out_of_use_stays_so_where_its_group_has_the_same_zone() {
 }
 
 #[test]
+fn addresses_that_were_found_outlive_a_reload() {
+    let port = testkit::Port::lease();
+    let up = TcpBackend::banner_at(&format!("127.0.0.4:{}", port.number()), "found");
+    let dns = testkit::Dns::host("up.test", &["127.0.0.4"]);
+    let conf = format!(
+        "upstream u {{ zone z 64k; resolver %dns ipv6=off; server up.test:{} resolve; }}\n\
+         server {{ listen 127.0.0.1:%in; proxy_pass u; }}",
+        port.number()
+    );
+    let mut gw = gateway(&conf).with("dns", dns.addr()).start();
+    poll("the address is found", || (gw.ask("in", "") == "found").then_some(()));
+    // Nobody answers any more.
+    drop(dns);
+    gw.reload(&conf);
+    for _ in 0..3 {
+        assert_eq!(gw.ask("in", ""), "found");
+    }
+    drop(up);
+}
+
+#[test]
 fn a_reload_that_fails_says_why_once() {
     let conf = "server { listen 127.0.0.1:%in; return old; }";
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -617,3 +617,19 @@ fn a_ttl_of_zero_does_not_cost_a_query_for_each_session() {
     }
     assert_eq!(dns.count("up.test", "A"), 1);
 }
+
+#[test]
+fn a_name_that_does_not_exist_does_not_cost_a_query_for_each_session() {
+    if is_nginx() {
+        return;
+    }
+    let dns = Dns::start(|_| Reply::Code(3));
+    let conf = "resolver %dns ipv6=off min_ttl=1h;\n\
+                server { listen 127.0.0.1:%in; set $name none.test; proxy_pass $name:1; }";
+    let gw = gateway(conf).with("dns", dns.addr()).start();
+    for _ in 0..20 {
+        assert_eq!(gw.ask("in", ""), "");
+    }
+    gw.wait_errors("none.test could not be resolved (3: Host not found)", 20);
+    assert_eq!(dns.count("none.test", "A"), 1);
+}

@@ -163,7 +163,7 @@ fn lineages_of_certbot_are_switched_by_links() {
 }
 
 #[test]
-fn lists_of_revoked_certificates_and_authorities_are_followed() {
+fn authorities_are_followed() {
     if is_nginx() {
         return;
     }
@@ -178,6 +178,81 @@ fn lists_of_revoked_certificates_and_authorities_are_followed() {
     assert!(asks("client") && !asks("client2"));
     std::fs::write(gw.path("ca.crt"), pki.text("ca2.crt")).unwrap();
     poll("the other authority", || (asks("client2") && !asks("client")).then_some(()));
+}
+
+#[test]
+fn lists_of_revoked_certificates_are_followed() {
+    if is_nginx() {
+        return;
+    }
+    let pki = testkit::pki();
+    let conf = "server { listen 127.0.0.1:%in ssl; ssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key;\n\
+                ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; ssl_crl %dir/crl; return <$ssl_client_verify>; }";
+    let gw = gateway(conf).file("crl", pki.text("ca1-empty.crl")).level("notice").start();
+    let asks = |name: &str| {
+        let args = format!("-cert {dir}/{name}.crt -key {dir}/{name}.key", dir = pki.dir().display());
+        gw.tls("in").args(&args).run().stdout.contains("<SUCCESS>")
+    };
+    assert!(asks("client") && asks("revoked"));
+    std::fs::write(gw.path("new"), pki.text("ca1.crl")).unwrap();
+    std::fs::rename(gw.path("new"), gw.path("crl")).unwrap();
+    poll("the new list", || (!asks("revoked")).then_some(()));
+    assert!(asks("client"));
+    std::fs::write(gw.path("crl"), "no list").unwrap();
+    gw.wait_error("the certificates in use stay");
+    assert!(asks("client") && !asks("revoked"));
+}
+
+#[test]
+fn keys_of_tickets_are_followed() {
+    if is_nginx() {
+        return;
+    }
+    let conf = "server { listen 127.0.0.1:%in ssl; ssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key;\n\
+                ssl_session_ticket_key %dir/tickets; return <$ssl_session_reused>; }";
+    let [old, new] = [1_u8, 2].map(|seed| vec![seed; 80]);
+    let gw = gateway(conf).file("tickets", &old).level("notice").start();
+    let session = gw.path("session").display().to_string();
+    let ask = |args: &str| gw.tls("in").args(args).run().stdout;
+    assert!(ask(&format!("-sess_out {session}")).contains("<.>"));
+    assert!(ask(&format!("-sess_in {session}")).contains("<r>"));
+    std::fs::write(gw.path("tickets"), new).unwrap();
+    gw.wait_error("certificates have changed");
+    assert!(ask(&format!("-sess_in {session}")).contains("<.>"), "a ticket of the old key");
+    assert!(ask(&format!("-sess_out {session}")).contains("<.>"));
+    assert!(ask(&format!("-sess_in {session}")).contains("<r>"), "and one of the new");
+}
+
+#[test]
+fn what_is_shown_to_upstreams_and_who_is_trusted_there_is_followed() {
+    if is_nginx() {
+        return;
+    }
+    let pki = testkit::pki();
+    let conf = "server { listen 127.0.0.1:%up ssl; ssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key;\n\
+                ssl_verify_client optional_no_ca; return <$ssl_client_s_dn>; }\n\
+                server { listen 127.0.0.1:%in; proxy_pass 127.0.0.1:%up; proxy_ssl on; proxy_ssl_session_reuse off;\n\
+                proxy_ssl_verify on; proxy_ssl_name a.example.com; proxy_ssl_trusted_certificate %dir/ca.crt;\n\
+                proxy_ssl_certificate %dir/c.crt; proxy_ssl_certificate_key %dir/c.key; }";
+    let builder = gateway(conf).file("ca.crt", pki.text("ca1.crt")).level("notice");
+    let gw = builder.file("c.crt", pki.text("client.crt")).file("c.key", pki.text("client.key")).start();
+    assert!(gw.ask("in", "").starts_with("<CN=client,"));
+    replace(&gw, "client2");
+    poll("the other certificate", || gw.ask("in", "").starts_with("<CN=client2,").then_some(()));
+    std::fs::write(gw.path("ca.crt"), pki.text("ca2.crt")).unwrap();
+    poll("the other authority", || gw.ask("in", "").is_empty().then_some(()));
+    gw.wait_error("upstream SSL certificate verify error: ");
+}
+
+#[test]
+fn certificates_that_variables_name_are_followed_as_long_as_they_are_kept() {
+    let conf = "map $ssl_server_name $pair { default c; }\n\
+                server { listen 127.0.0.1:%in ssl; ssl_certificate %dir/$pair.crt; ssl_certificate_key %dir/$pair.key;\n\
+                ssl_certificate_cache max=10 valid=1s; return x; }";
+    let gw = with_pair(conf).start();
+    shows(&gw, "server");
+    replace(&gw, "other");
+    shows(&gw, "other.test");
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn client(addr: &str, args: &str) -> Option<String> {
 
 const NAMED: &str = "-servername a.example.com";
 
+/// CVE-2026-32305: the fall to a weaker default was a way around client certificates.
 #[test]
 fn an_incomplete_hello_is_never_one_without_a_name() {
     let gw = by_name("");
@@ -189,6 +190,7 @@ fn raw_names(entries: &[(u8, &[u8])]) -> Vec<u8> {
     Hello::new().extension(0, [&(list.len() as u16).to_be_bytes()[..], &list].concat()).bytes()
 }
 
+/// CVE-2026-53622: one look-up knew a name in capitals, or with a dot behind it, and the other did not.
 #[test]
 fn one_normaliser_for_names_of_every_look_up() {
     let gw = by_name("");
@@ -261,6 +263,7 @@ fn a_name_that_is_a_path_leads_a_log_nowhere_else() {
     assert!(!gw.path("escaped").exists());
 }
 
+/// CVE-2025-23419.
 #[test]
 fn a_session_is_not_resumed_where_another_rule_for_client_certificates_holds() {
     if is_nginx() {
@@ -299,6 +302,7 @@ fn a_session_is_not_resumed_where_another_rule_for_client_certificates_holds() {
     }
 }
 
+/// HAProxy's issue 3195: a session was kept by the name of the server, whatever name was verified.
 #[test]
 fn a_session_with_an_upstream_is_not_resumed_by_servers_that_trust_others() {
     if is_nginx() {
@@ -343,6 +347,7 @@ fn a_session_with_an_upstream_is_not_resumed_under_another_certificate() {
     assert_eq!(other, "CN=client2,O=Lockgate Test");
 }
 
+/// CVE-2021-23214: what came before the handshake was taken for a part of the session.
 #[test]
 fn plain_bytes_before_the_clients_tls_are_fatal() {
     let up = TcpBackend::collect();
@@ -360,6 +365,7 @@ fn plain_bytes_before_the_clients_tls_are_fatal() {
     assert_eq!(up.accepted(), 0);
 }
 
+/// CVE-2021-23222 and CVE-2026-1642.
 #[test]
 fn plain_bytes_before_the_upstreams_tls_are_fatal_and_reach_nobody() {
     let server = TlsServer::start("-cert %pki/server.crt -key %pki/server.key");
@@ -449,6 +455,7 @@ fn proxy_headers_come_only_from_those_who_may_send_them() {
     assert_eq!(gw.ask("plain", ""), "plain", "where no header is wanted nobody is asked");
 }
 
+/// nginx's issue 872: they were never looked at.
 #[test]
 fn rules_of_a_server_found_by_name_hold() {
     if is_nginx() {
@@ -485,4 +492,108 @@ fn a_loop_to_oneself_ends_with_a_line_and_leaves_a_gateway_that_serves() {
     let line = gw.wait_error("60 worker_connections are not enough");
     assert_eq!(line.level, "alert");
     testkit::poll("the gateway serves", || (gw.ask("ok", "") == "ok").then_some(()));
+}
+
+/// CVE-2026-6860: a cache that clients fill with names grew without bound.
+#[test]
+fn what_is_kept_by_names_that_clients_make_up_is_bounded() {
+    let conf = "log_format f x; open_log_file_cache max=8 inactive=1h valid=1h min_uses=1;\n\
+                server { listen 127.0.0.1:%in; ssl_preread on; access_log %dir/log-$ssl_preread_server_name f; return x; }";
+    let gw = gateway(conf).start();
+    let ask = |name: &str| gw.ask("in", Hello::named(name).bytes());
+    ask("first.test");
+    let worker = if is_nginx() { None } else { Some(gw.pid()) };
+    let before = worker.map(testkit::descriptors);
+    for n in 0..100 {
+        assert_eq!(ask(&format!("n{n}.test")), "x");
+    }
+    gw.access_in("log-n99.test", 1);
+    if let (Some(worker), Some(before)) = (worker, before) {
+        testkit::poll("log files are closed", || (testkit::descriptors(worker) <= before + 8).then_some(()));
+    }
+}
+
+#[test]
+fn the_open_name_of_an_encrypted_hello_is_what_preread_goes_by() {
+    let gw = by_name("");
+    // What it hides nobody but the holder of the key can read.
+    let hidden = [&[0, 0, 1, 0, 1, 7, 0, 4][..], &[1, 2, 3, 4], &[0, 32], &[9; 32]].concat();
+    let hello = Hello::new().tls13().extension(0xfe0d, hidden);
+    assert_eq!(preread(&gw, &hello.clone().name("a.example.com").bytes()), "named");
+    assert_eq!(preread(&gw, &hello.clone().name("public.test").bytes()), "default");
+    assert_eq!(preread(&gw, &hello.bytes()), "default");
+}
+
+/// A relay that hands on bytes and ends as they come, and keeps what the client said.
+fn tap(to: String) -> TcpBackend {
+    TcpBackend::start(move |peer| {
+        let mut out = TcpStream::connect(&to).unwrap();
+        let (mut from, mut back) = (out.try_clone().unwrap(), peer.socket().try_clone().unwrap());
+        let returning = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut back);
+            let _ = back.shutdown(std::net::Shutdown::Write);
+        });
+        let (mut said, mut part) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = peer.socket().read(&mut part) {
+            said.extend_from_slice(&part[..count]);
+            let _ = out.write_all(&part[..count]);
+        }
+        let _ = out.shutdown(std::net::Shutdown::Write);
+        let _ = returning.join();
+        said
+    })
+}
+
+/// The type of the last of the records.
+fn last_record(mut bytes: &[u8]) -> u8 {
+    let mut last = 0;
+    while let Some((header, rest)) = bytes.split_first_chunk::<5>() {
+        last = header[0];
+        bytes = rest.get(usize::from(u16::from_be_bytes([header[3], header[4]]))..).unwrap_or_default();
+    }
+    last
+}
+
+#[test]
+fn half_close_is_passed_on_in_both_directions_through_tls() {
+    let late = TcpBackend::start(|peer| {
+        let got = peer.recv_end().0;
+        peer.send("late answer");
+        got
+    });
+    let early = TcpBackend::start(|peer| {
+        peer.send("greeting");
+        peer.finish_sending();
+        peer.recv_end().0
+    });
+    let conf = format!(
+        "{CERT}proxy_half_close on; proxy_timeout 1h;\n\
+         server {{ listen 127.0.0.1:%tls1 ssl; proxy_pass %late; }}\n\
+         server {{ listen 127.0.0.1:%tls2 ssl; proxy_pass %early; }}"
+    );
+    let far = gateway(&conf).with("late", late.addr()).with("early", early.addr()).start();
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let tapped = [tap(far.addr("tls1")), tap(far.addr("tls2"))];
+        let conf = format!(
+            "proxy_half_close on; proxy_timeout 1h; proxy_ssl on; proxy_ssl_protocols {version};\n\
+             server {{ listen 127.0.0.1:%late; proxy_pass {}; }}\nserver {{ listen 127.0.0.1:%early; proxy_pass {}; }}",
+            tapped[0].addr(),
+            tapped[1].addr()
+        );
+        let near = gateway(&conf).start();
+        let mut client = near.connect("late");
+        client.send("all I have");
+        client.finish_sending();
+        assert_eq!(client.recv_all(), "late answer", "{version}");
+        let mut client = near.connect("early");
+        assert_eq!(client.recv_all(), "greeting", "{version}");
+        client.send("still here");
+        drop(client);
+        let nth = usize::from(version == "TLSv1.3");
+        assert_eq!((late.received(nth), early.received(nth)), (b"all I have".to_vec(), b"still here".to_vec()));
+        if !is_nginx() && version == "TLSv1.2" {
+            const ALERT: u8 = 21;
+            assert_eq!(last_record(&tapped[0].received(0)), ALERT, "close_notify");
+        }
+    }
 }

@@ -1,9 +1,12 @@
-"""What those find who look for weak TLS: sslscan and testssl.sh. Their verdicts are about what the configuration did not
+"""What those find who look for weak TLS: sslscan, testssl.sh and sslyze. Their verdicts are about what the configuration did not
 ask for; CBC and RSA key exchange under the default `ssl_ciphers` are what it asks for, as with nginx."""
 import json
 import shutil
 import subprocess
 import xml.etree.ElementTree as tree
+
+from sslyze import (ScanCommand, ScanCommandAttemptStatusEnum, Scanner, ServerNetworkConfiguration, ServerNetworkLocation,
+                    ServerScanRequest)
 
 from attack import Attack
 
@@ -11,6 +14,12 @@ TESTSSL = shutil.which("testssl") or shutil.which("testssl.sh") or "testssl"
 #: What testssl.sh is asked: protocols, server's defaults, and the vulnerabilities.
 CHECKS = ["--protocols", "--server-preference", "--heartbleed", "--ccs", "--ticketbleed", "--robot", "--renegotiation", "--crime", "--beast",
           "--poodle", "--tls_fallback", "--sweet32", "--freak", "--drown", "--logjam", "--rc4"]
+#: What sslyze is asked: all but the certificate, which is this test's own, and http.
+QUESTIONS = {ScanCommand.SSL_2_0_CIPHER_SUITES, ScanCommand.SSL_3_0_CIPHER_SUITES, ScanCommand.TLS_1_0_CIPHER_SUITES,
+             ScanCommand.TLS_1_1_CIPHER_SUITES, ScanCommand.TLS_1_2_CIPHER_SUITES, ScanCommand.TLS_1_3_CIPHER_SUITES,
+             ScanCommand.TLS_COMPRESSION, ScanCommand.TLS_1_3_EARLY_DATA, ScanCommand.OPENSSL_CCS_INJECTION,
+             ScanCommand.TLS_FALLBACK_SCSV, ScanCommand.HEARTBLEED, ScanCommand.ROBOT, ScanCommand.SESSION_RENEGOTIATION,
+             ScanCommand.TLS_EXTENDED_MASTER_SECRET}
 QUIET = {"OK", "INFO"}
 #: What it tells of itself, and of http, which is not spoken here.
 ITSELF = {"engine_problem", "service"}
@@ -61,3 +70,41 @@ class Scanners(Attack):
         # Whose ciphers come first is `ssl_prefer_server_ciphers`, off unless it is asked for.
         self.assertEqual(said.pop("cipher_order", None), "HIGH: NOT a cipher order configured")
         self.assertEqual(said, {})
+
+    def sslyze(self, listener):
+        """What sslyze has found, by the names of its questions."""
+        place = ServerNetworkLocation("localhost", self.gateway.ports[listener], ip_address="127.0.0.1")
+        scanner = Scanner(per_server_concurrent_connections_limit=4)
+        scanner.queue_scans([ServerScanRequest(place, scan_commands=QUESTIONS,
+                                               network_configuration=ServerNetworkConfiguration("localhost", network_timeout=20))])
+        [scanned] = scanner.get_results()
+        self.assertIsNotNone(scanned.scan_result, scanned.connectivity_error_trace)
+        found = {}
+        for question in QUESTIONS:
+            attempt = getattr(scanned.scan_result, question.value)
+            self.assertEqual(attempt.status, ScanCommandAttemptStatusEnum.COMPLETED, f"{question}: {attempt.error_trace}")
+            found[question.value] = attempt.result
+        return found
+
+    def test_sslyze_finds_nothing_that_was_not_asked_for(self):
+        wanted = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+        for listener in ("default", "modern"):
+            with self.subTest(listener):
+                found = self.sslyze(listener)
+                for version in ("ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1"):
+                    self.assertEqual(found[f"{version}_cipher_suites"].accepted_cipher_suites, [], version)
+                names = {one.cipher_suite.name for one in found["tls_1_3_cipher_suites"].accepted_cipher_suites}
+                self.assertEqual(names, wanted)
+                for one in found["tls_1_2_cipher_suites"].accepted_cipher_suites:
+                    self.assertNotRegex(one.cipher_suite.name, "NULL|anon|EXPORT|RC4|RC2|DES|MD5|PSK|SRP")
+                    if listener == "modern":
+                        self.assertRegex(one.cipher_suite.name, "^TLS_ECDHE_(RSA|ECDSA)_WITH_AES_(128_GCM_SHA256|256_GCM_SHA384)$")
+                self.assertFalse(found["tls_compression"].supports_compression)
+                self.assertFalse(found["tls_1_3_early_data"].supports_early_data)
+                self.assertFalse(found["openssl_ccs_injection"].is_vulnerable_to_ccs_injection)
+                self.assertFalse(found["heartbleed"].is_vulnerable_to_heartbleed)
+                self.assertTrue(found["tls_fallback_scsv"].supports_fallback_scsv)
+                self.assertTrue(found["robot"].robot_result.value.startswith("NOT_VULNERABLE"), found["robot"])
+                self.assertFalse(found["session_renegotiation"].is_vulnerable_to_client_renegotiation_dos)
+                self.assertTrue(found["session_renegotiation"].supports_secure_renegotiation)
+                self.assertTrue(found["tls_extended_master_secret"].supports_ems_extension)

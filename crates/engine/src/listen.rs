@@ -335,7 +335,18 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
 
 #[cfg(test)]
 mod tests {
-    use super::shares;
+    use syntax::Level;
+
+    use super::{severity, shares};
+
+    #[test]
+    fn what_the_system_runs_out_of_is_told_and_waited_for() {
+        for number in [os::errno::EMFILE, os::errno::ENFILE, os::errno::ENOMEM, os::errno::ENOBUFS] {
+            assert_eq!(severity(&std::io::Error::from_raw_os_error(number)), (Level::Crit, true));
+        }
+        assert_eq!(severity(&std::io::ErrorKind::ConnectionAborted.into()), (Level::Error, false));
+        assert_eq!(severity(&std::io::ErrorKind::InvalidInput.into()), (Level::Alert, false));
+    }
 
     #[test]
     fn every_socket_has_a_worker_and_every_worker_a_socket() {

@@ -177,7 +177,11 @@ impl End {
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.shutdown_write(),
-            Self::Tls(end) => end.socket.shutdown_write(),
+            Self::Tls(end) => {
+                // An end without it could be anybody's doing.
+                end.say_goodbye();
+                end.socket.shutdown_write()
+            }
         }
     }
 

@@ -137,6 +137,10 @@ impl Cause {
             | Self::RelayTimeout
             | Self::ShutdownTimeout
             | Self::ReturnTimeout => Some(Level::Info),
+            // That the machine has no socket to give, or one that cannot be prepared, is worse than a peer's address.
+            Self::Socket(call, _) if call.starts_with("socket(") || call.starts_with("setsockopt(") => {
+                Some(Level::Alert)
+            }
             Self::Handshake(_, false) | Self::Socket(..) => Some(Level::Crit),
             _ => Some(Level::Error),
         }
@@ -240,6 +244,12 @@ mod tests {
                 500,
                 Some(Level::Crit),
                 "bind(1.2.3.4) failed (111: Connection refused)",
+            ),
+            (
+                Cause::Socket("socket()".into(), io::Error::from_raw_os_error(24)),
+                500,
+                Some(Level::Alert),
+                "socket() failed (24: Too many open files)",
             ),
             (
                 Cause::Relay(Level::Error, "recv()", refused()),
