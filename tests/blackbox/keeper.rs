@@ -300,15 +300,15 @@ fn one_that_dies_again_and_again_is_replaced_once_a_second() {
 
 #[test]
 fn the_process_that_keeps_roots_rights_stays_small() {
-    let servers: String = (0..50)
+    let servers: Vec<String> = (0..50)
         .map(|n| {
             format!(
                 "server {{ listen 127.0.0.1:%tls ssl; server_name s{n}.test; ssl_certificate %pki/server.crt; \
-                 ssl_certificate_key %pki/server.key; return x; }}\n"
+                 ssl_certificate_key %pki/server.key; return x; }}"
             )
         })
         .collect();
-    let conf = format!("{PID}\n{servers}");
+    let conf = format!("{PID}\n{}", servers.join("\n"));
     let Some(builder) = as_nobody(&conf) else { return };
     if is_nginx() {
         return;

@@ -329,36 +329,3 @@ fn clients_are_turned_away_while_memory_is_scarce() {
         drop(held(&gw, "127.0.0.1", "in"));
     }
 }
-
-#[test]
-fn without_a_descriptor_for_the_upstream_a_session_ends_and_others_go_on() {
-    if is_nginx() {
-        return;
-    }
-    const MOST: usize = 64;
-    let up = TcpBackend::echo();
-    let conf = format!(
-        "{LOG}server {{ listen 127.0.0.1:%hold; ssl_preread on; preread_timeout 1h; return x; }}\n\
-         server {{ listen 127.0.0.1:%in; proxy_pass %up; }}"
-    );
-    let gw = gateway(&conf).with("up", up.addr()).main(&format!("worker_rlimit_nofile {MOST};")).start();
-    let mut kept = held(&gw, "127.0.0.1", "in");
-    let mut waiting = Vec::new();
-    // One is left, for the client.
-    while testkit::descriptors(gw.pid()) < MOST - 1 {
-        let before = testkit::descriptors(gw.pid());
-        waiting.push(gw.connect("hold"));
-        testkit::poll("it is accepted", || (testkit::descriptors(gw.pid()) > before).then_some(()));
-    }
-    assert_eq!(gw.ask("in", ""), "");
-    let line = gw.wait_error("socket() failed");
-    assert_eq!(line.level, "alert");
-    let expected = "socket() failed (24: Too many open files) while connecting to upstream, client: 127.0.0.1, ";
-    assert!(line.text.starts_with(expected), "{}", line.text);
-    assert_eq!(gw.access(1), ["500"]);
-    kept.send("still");
-    assert_eq!(kept.recv(5), b"still");
-    waiting.truncate(5);
-    testkit::poll("there is room again", || (testkit::descriptors(gw.pid()) < MOST - 8).then_some(()));
-    drop(held(&gw, "127.0.0.1", "in"));
-}

@@ -631,5 +631,6 @@ fn a_name_that_does_not_exist_does_not_cost_a_query_for_each_session() {
         assert_eq!(gw.ask("in", ""), "");
     }
     gw.wait_errors("none.test could not be resolved (3: Host not found)", 20);
-    assert_eq!(dns.count("none.test", "A"), 1);
+    // In mixed case, and once more in lower case.
+    assert!(dns.count("none.test", "A") <= 2);
 }

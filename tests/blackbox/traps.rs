@@ -302,7 +302,7 @@ fn a_session_is_not_resumed_where_another_rule_for_client_certificates_holds() {
     }
 }
 
-/// HAProxy's issue 3195: a session was kept by the name of the server, whatever name was verified.
+/// `HAProxy`'s issue 3195: a session was kept by the name of the server, whatever name was verified.
 #[test]
 fn a_session_with_an_upstream_is_not_resumed_by_servers_that_trust_others() {
     if is_nginx() {

@@ -23,6 +23,9 @@ use crate::session::{self, Accepted};
 const BIND_TRIES: u32 = 5;
 const BIND_PAUSE: Duration = Duration::from_millis(500);
 
+/// Told of what happens on the way.
+pub type Tell<'a> = dyn Fn(Level, &str) + 'a;
+
 type Key = (Address, Protocol);
 
 /// Every bound socket. One per address, or one per worker with `reuseport`.
@@ -38,13 +41,13 @@ pub struct ListenError(pub String);
 impl Sockets {
     /// Sockets for `listeners` and `workers`: those already bound are kept, the others are bound
     /// now. On an error everything stays as it was.
-    pub fn open(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) -> Result<(), ListenError> {
-        self.bind(listeners, workers, log, BIND_TRIES)
+    pub fn open(&mut self, listeners: &[Listener], workers: usize, tell: &Tell<'_>) -> Result<(), ListenError> {
+        self.bind(listeners, workers, tell, BIND_TRIES)
     }
 
     /// The same for a test of the configuration: an address that is in use is no fault of it.
-    pub fn try_open(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs) -> Result<(), ListenError> {
-        self.bind(listeners, workers, log, 0)
+    pub fn try_open(&mut self, listeners: &[Listener], workers: usize, tell: &Tell<'_>) -> Result<(), ListenError> {
+        self.bind(listeners, workers, tell, 0)
     }
 
     /// Has sockets that are bound already do as a new configuration says.
@@ -61,7 +64,7 @@ impl Sockets {
     }
 
     /// Binds, trying addresses in use `tries` times; none passes over them.
-    fn bind(&mut self, listeners: &[Listener], workers: usize, log: &ErrorLogs, tries: u32) -> Result<(), ListenError> {
+    fn bind(&mut self, listeners: &[Listener], workers: usize, tell: &Tell<'_>, tries: u32) -> Result<(), ListenError> {
         let mut fresh: HashMap<Key, Vec<OwnedFd>> = HashMap::new();
         for attempt in 1..=tries.max(1) {
             let mut busy = false;
@@ -81,10 +84,7 @@ impl Sockets {
                             if tries == 0 {
                                 break;
                             }
-                            log.write(Level::Emerg, None, text.as_bytes());
-                            if !log.reaches_stderr() {
-                                eprintln!("nginx: [emerg] {text}");
-                            }
+                            tell(Level::Emerg, &text);
                             busy = true;
                             break;
                         }
@@ -97,7 +97,7 @@ impl Sockets {
             if attempt == tries {
                 return Err(ListenError("still could not bind()".to_owned()));
             }
-            log.write(Level::Notice, None, b"try again to bind() after 500ms");
+            tell(Level::Notice, "try again to bind() after 500ms");
             std::thread::sleep(BIND_PAUSE);
         }
         for (key, sockets) in fresh {

@@ -82,10 +82,11 @@ impl Instance {
     pub(crate) fn open(&mut self, checked: Checked, report: &Report, test: bool) -> Result<Arc<Plan>, Refused> {
         let plan = self.prepare(checked, report)?;
         let workers = plan.main.workers as usize;
+        let tell = |level, text: &str| report.line(level, text);
         let opened = if test {
-            self.sockets.try_open(&plan.listeners, workers, report.log())
+            self.sockets.try_open(&plan.listeners, workers, &tell)
         } else {
-            self.sockets.open(&plan.listeners, workers, report.log())
+            self.sockets.open(&plan.listeners, workers, &tell)
         };
         opened.map_err(|error| {
             report.line(Level::Emerg, &error.0);

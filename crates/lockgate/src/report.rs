@@ -13,26 +13,31 @@ pub(crate) struct Report {
     log: ErrorLogs,
     /// The file that is tested, until its syntax was told to be right.
     tested: RefCell<Option<String>>,
-    /// Whether nobody is told.
-    silent: bool,
-    /// The last error.
-    last: RefCell<Option<String>>,
+    /// Whether standard error is told, too.
+    aloud: bool,
+    /// The first error, which says most.
+    first: RefCell<Option<String>>,
 }
 
 impl Report {
     /// Reports to standard error and to `log`, the error log of the command line.
     pub(crate) fn new(log: ErrorLogs) -> Self {
-        Self { log, tested: RefCell::default(), silent: false, last: RefCell::default() }
+        Self { log, tested: RefCell::default(), aloud: true, first: RefCell::default() }
     }
 
-    /// Reports to nobody: what it was is asked of [`Report::last_error`].
+    /// Reports to `log` alone: who is running has no console.
+    pub(crate) fn running(log: ErrorLogs) -> Self {
+        Self { aloud: false, ..Self::new(log) }
+    }
+
+    /// Reports to nobody: what it was is asked of [`Report::first_error`].
     pub(crate) fn silent() -> Self {
-        Self { silent: true, ..Self::new(ErrorLogs::new(Vec::new())) }
+        Self::running(ErrorLogs::new(Vec::new()))
     }
 
-    /// The last error that was reported, if there was one.
-    pub(crate) fn last_error(&self) -> Option<String> {
-        self.last.take()
+    /// The first error that was reported, if there was one.
+    pub(crate) fn first_error(&self) -> Option<String> {
+        self.first.take()
     }
 
     /// Has [`Report::syntax_is_ok`] tell that of `conf`.
@@ -50,13 +55,10 @@ impl Report {
     /// One line. Where the log is standard error itself, it is written there once, as a log line.
     pub(crate) fn line(&self, level: Level, text: &str) {
         if level <= Level::Error {
-            self.last.replace(Some(text.to_owned()));
-        }
-        if self.silent {
-            return;
+            self.first.borrow_mut().get_or_insert_with(|| text.to_owned());
         }
         self.log.write(level, None, text.as_bytes());
-        if level <= Level::Warn && !self.log.reaches_stderr() {
+        if self.aloud && level <= Level::Warn && !self.log.reaches_stderr() {
             say(&format!("nginx: [{level}] {text}\n"));
         }
     }
@@ -65,7 +67,7 @@ impl Report {
     pub(crate) fn diagnostic(&self, diagnostic: &Diagnostic, sources: &Sources) {
         self.line(diagnostic.level, &diagnostic.to_string());
         let stderr = std::io::stderr();
-        if stderr.is_terminal() {
+        if self.aloud && stderr.is_terminal() {
             let color = std::env::var_os("NO_COLOR").is_none();
             say(&diagnostic.render_snippet(sources, color));
         }

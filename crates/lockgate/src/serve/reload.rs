@@ -18,14 +18,14 @@ impl Master<'_> {
     /// A new plan for new sessions; on any error the old one goes on untouched. The process `asker` is told, too.
     pub(super) fn reload(&mut self, asker: u32) -> Step {
         self.log(Level::Notice, "reconfiguring");
-        let report = Report::new(self.plan.error_log.clone());
+        let report = Report::running(self.plan.error_log.clone());
         let taken = self.take_new(&report);
         match taken {
             // The other half of this process tells, once this one serves.
             Ok(step @ (Step::Serve(_) | Step::Exit)) => return step,
             Ok(Step::On) => outcome::tell(asker, None),
             Err(Refused) => {
-                let why = report.last_error();
+                let why = report.first_error();
                 outcome::tell(asker, Some(why.as_deref().unwrap_or("the worker process did not start")));
                 return Step::On;
             }

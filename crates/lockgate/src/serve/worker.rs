@@ -138,7 +138,7 @@ impl Worker<'_> {
         let (checked, _) = self.instance.check(self.options, &silent, transcript);
         let plan = checked.and_then(|checked| self.instance.prepare(checked, &silent));
         plan.map_err(|Refused| {
-            let why = silent.last_error().unwrap_or_default();
+            let why = silent.first_error().unwrap_or_default();
             format!("the worker process cannot load it: {why}")
         })
     }
