@@ -329,3 +329,42 @@ fn clients_are_turned_away_while_memory_is_scarce() {
         drop(held(&gw, "127.0.0.1", "in"));
     }
 }
+
+#[test]
+fn without_a_descriptor_for_the_upstream_a_session_ends_and_others_go_on() {
+    const MOST: usize = 64;
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::echo();
+    let conf = format!(
+        "{LOG}server {{ listen 127.0.0.1:%hold; ssl_preread on; preread_timeout 1h; return x; }}\n\
+         server {{ listen 127.0.0.1:%in; proxy_pass %up; }}"
+    );
+    let gw = gateway(&conf).with("up", up.addr()).main(&format!("worker_rlimit_nofile {MOST};")).start();
+    let mut kept = held(&gw, "127.0.0.1", "in");
+    let mut waiting = Vec::new();
+    // Who started the test may have left some open that are beyond the limit.
+    let open = || {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", gw.pid())).unwrap();
+        let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok());
+        numbers.filter(|number| *number < MOST).count()
+    };
+    // One is left, for the client.
+    while open() < MOST - 1 {
+        let before = open();
+        waiting.push(gw.connect("hold"));
+        testkit::poll("it is accepted", || (open() > before).then_some(()));
+    }
+    assert_eq!(gw.ask("in", ""), "");
+    let line = gw.wait_error("socket() failed");
+    assert_eq!(line.level, "alert");
+    let expected = "socket() failed (24: Too many open files) while connecting to upstream, client: 127.0.0.1, ";
+    assert!(line.text.starts_with(expected), "{}", line.text);
+    assert_eq!(gw.access(1), ["500"]);
+    kept.send("still");
+    assert_eq!(kept.recv(5), b"still");
+    waiting.truncate(5);
+    testkit::poll("there is room again", || (open() < MOST - 8).then_some(()));
+    drop(held(&gw, "127.0.0.1", "in"));
+}

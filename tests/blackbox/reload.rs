@@ -199,15 +199,15 @@ fn sessions_from_before_a_reload_end_by_worker_shutdown_timeout() {
     let up = TcpBackend::echo();
     let conf = "server { listen 127.0.0.1:%in; proxy_pass %up; }";
     let mut gw = gateway(conf).main("worker_shutdown_timeout 300ms;").with("up", up.addr()).start();
-    let open = |gw: &testkit::Gateway| {
-        let mut client = gw.connect("in");
+    let open = |gw: &testkit::Gateway, port: &str| {
+        let mut client = gw.connect(port);
         client.send("x");
         client.recv(1);
         client
     };
-    let mut old = open(&gw);
-    gw.reload(conf);
-    let mut new = open(&gw);
+    let mut old = open(&gw, "in");
+    gw.reload(&format!("{conf}\nserver {{ listen 127.0.0.1:%new; proxy_pass %up; }}"));
+    let mut new = open(&gw, "new");
     old.wait_for_end();
     assert_eq!(gw.wait_error("shutdown timeout").level, "info");
     assert!(new.is_quiet_for(std::time::Duration::from_millis(500)), "it is not of those");
