@@ -197,3 +197,19 @@ fn one_whose_tls_says_nothing() {
     assert!(gw.access(SESSIONS + 1).iter().all(|line| line == "502 0 0"));
     nothing_is_left(&gw, open);
 }
+
+#[test]
+fn a_name_server_that_says_nothing() {
+    let dns = testkit::Dns::start(|_| testkit::Reply::Nothing);
+    let more =
+        format!("resolver {} ipv6=off; resolver_timeout 2s; map $remote_addr $name {{ default a.test; }}", dns.addr());
+    let (gw, open) = before("$name:1", &more);
+    let mut clients: Vec<Peer> = (0..SESSIONS).map(|_| gw.connect("in")).collect();
+    costs_nothing(&gw, &mut clients);
+    for client in &mut clients {
+        assert_eq!(client.recv_end(), (Vec::new(), End::Fin));
+    }
+    gw.wait_errors("a.test could not be resolved (110: Operation timed out)", SESSIONS + 1);
+    assert!(gw.access(SESSIONS + 1).iter().all(|line| line.starts_with("500 0 ")), "{:?}", gw.access(1));
+    nothing_is_left(&gw, open);
+}
