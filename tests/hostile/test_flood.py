@@ -49,7 +49,7 @@ class Flood(Attack):
                   for what, took in (("idle", idle), ("flood", under))]
         print(f"\n{waiting} wait, {rate}/s fail, gateway uses {used / SECONDS:.0%} of a processor; {'; '.join(report)}")
         self.assertGreaterEqual(waiting, WAITING)
-        self.assertGreater(rate, FAILING * 0.8, "the flood was one")
+        self.assertGreater(rate, FAILING * 0.6, "the flood was one")
         # Three times as long, and what a busy machine adds by itself.
         p99 = [took[len(took) * 99 // 100] for took in (idle, under)]
         self.assertLess(p99[1], 3 * p99[0] + 20)
