@@ -74,13 +74,16 @@ def main_table(figures):
 
 
 def workers_table(figures):
+    """The last column is work per second of two by that of one: as seen, or for costs what they come to on full cores."""
     body = []
     for title, workload, figure in rows.WORKERS:
         for who in rows.CONTESTANTS:
             one, two = (figures.line(f"{workload}-{count}", who, figure) for count in (1, 2))
             if one and two:
-                body.append([title, rows.NAMES[who], spread(one), spread(two), f"{two['median'] / one['median']:.2f}"])
-    return table(["", "", "1 worker", "2 workers", "2 : 1"], body)
+                ratio = two["median"] / one["median"]
+                body.append([title, rows.NAMES[who], spread(one), spread(two),
+                             f"{2 / ratio if figure.startswith('CPU') else ratio:.2f}"])
+    return table(["", "", "1 worker", "2 workers", "work of 2 : 1"], body)
 
 
 def _series(figures, curve):

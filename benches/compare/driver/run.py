@@ -242,7 +242,6 @@ class Run:
         result = bulk.result()
         self.result["bulk_gib_s"] = result["bytes"] / GIB / result["secs"]
         self.result.update(json.loads(line.removeprefix("RESULT ")))
-        bulk.tell("END")
 
     def _reloads(self, generator):
         time.sleep(0.5)
