@@ -7,7 +7,6 @@
 #[expect(dead_code, reason = "the library has more of it than the rest of the crate uses here")]
 #[path = "../../crates/tls/src/hello.rs"]
 mod hello;
-#[expect(dead_code, reason = "the same")]
 #[path = "../../crates/tls/src/messages.rs"]
 mod messages;
 #[expect(dead_code, reason = "the same")]
