@@ -237,6 +237,27 @@ fn answers_under_way_outlive_a_reload() {
 }
 
 #[test]
+fn listeners_share_the_room_for_datagrams() {
+    let mut servers = vec!["server { listen 127.0.0.1:%is; return 0; }".to_owned()];
+    servers.extend((0..50).map(|n| format!("server {{ listen 127.0.0.1:%u{n} udp; return x; }}")));
+    let conf = servers.join("\n");
+    let mut gw = gateway(&conf).level("notice").start();
+    assert_eq!(gw.ask("is", ""), "0");
+    let resident = |gw: &testkit::Gateway| {
+        let pages = std::fs::read_to_string(format!("/proc/{}/statm", gw.pid())).unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() / 256
+    };
+    let before = resident(&gw);
+    for round in 1..=8 {
+        let round = round.to_string();
+        gw.reload(&conf.replace("return 0", &format!("return {round}")));
+        poll("the new config", || (gw.ask("is", "") == round).then_some(()));
+    }
+    let after = resident(&gw);
+    assert!(after < before + 20, "{before} MiB before, {after} MiB after");
+}
+
+#[test]
 fn many_clients() {
     let up = UdpBackend::echo();
     let gw = to_backend(&up, "proxy_responses 1;");

@@ -38,7 +38,9 @@ const ANSWERS: usize = 4;
 const LAST_ANSWERS: u64 = 1_000;
 
 thread_local! {
-    /// Room for answers, which are passed on before anything else happens.
+    /// Room for datagrams of clients and for answers, which are passed on before anything else happens. Listeners with room
+    /// of their own would take 2 MiB each.
+    static ASKED: RefCell<Incoming> = RefCell::new(Incoming::new(REQUESTS, LONGEST));
     static INCOMING: RefCell<Incoming> = RefCell::new(Incoming::new(ANSWERS, LONGEST));
 }
 
@@ -56,22 +58,24 @@ pub struct Flow {
 pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedFd) {
     let socket = Rc::new(Socket::new(socket));
     let flows: Flows = Rc::new(RefCell::new(Table::new(os::process::random())));
-    let mut incoming = Incoming::new(REQUESTS, LONGEST);
     loop {
         let next = std::future::poll_fn(|_| {
             if generation.drain.is_draining() {
                 return Poll::Ready(None);
             }
-            socket.poll_receive(&mut incoming).map(Some)
+            ASKED.with_borrow_mut(|incoming| {
+                let received = socket.poll_receive(incoming);
+                if let Poll::Ready(Ok(_)) = received {
+                    for Came { bytes, from, to } in incoming.iter() {
+                        deliver(&generation, at, &socket, &flows, (from, to), bytes);
+                    }
+                }
+                received.map(Some)
+            })
         });
         match next.await {
             None => return,
-            Some(Ok(_)) => {
-                for Came { bytes, from, to } in incoming.iter() {
-                    deliver(&generation, at, &socket, &flows, (from, to), bytes);
-                }
-                reactor::yield_now().await;
-            }
+            Some(Ok(_)) => reactor::yield_now().await,
             Some(Err(error)) => {
                 let text = format!("recvmsg() failed{}", errno(&error));
                 generation.plan.error_log.write(Level::Alert, None, text.as_bytes());
