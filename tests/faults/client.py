@@ -36,9 +36,10 @@ class Client(End):
             self.finish("unreachable", errno.errorcode[error])
 
     def __repr__(self):
-        lived = (self.ended or time.monotonic()) - self.began
-        return (f"{self.path.name} {self.kind} {self.number} at service {self.service}: {self.fate} ({self.said}) after {lived:.2f} s, "
-                f"{self.sent} of {self.up} sent, {self.received} of {self.down} received")
+        now = time.monotonic()
+        return (f"{self.path.name} {self.kind} {self.number} at service {self.service}, begun {now - self.began:.2f} s ago, "
+                f"{self.fate} ({self.said}) {now - (self.ended or now):.2f} s ago, {self.sent} of {self.up} sent, "
+                f"{self.received} of {self.down} received")
 
     def allowed(self):
         if self.kind != "talk":

@@ -99,11 +99,15 @@ class Fault(unittest.TestCase):
         never = [end for end in over if end.fate in (WRONG, HUNG)]
         self.assertFalse(never, never[:5])
         lost = [end for end in over if end.fate != DONE and not touched(end)]
-        self.assertFalse(lost, f"{len(lost)} of {len(over)}: {lost[:5]}")
+        self.assertFalse(lost, f"{len(lost)} of {len(over)}: {lost[:5]}\n{self.context() if lost else ''}")
         for service in self.hosts.services.values():
             wrong = [one for one in list(service.over.values()) if one[0] in (WRONG, HUNG)]
             self.assertFalse(wrong, "at the service")
         return [end for end in over if touched(end) and end.fate != DONE]
+
+    def context(self):
+        """What helps to see why a session was lost."""
+        return "\n".join(line for gateway in self.hosts.gateways for line in gateway.log().splitlines()[-40:])
 
     def told_soon(self, touched, limit=SOON):
         """Waits until both ends of these sessions know that they are over, and gives the seconds that it took."""

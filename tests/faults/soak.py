@@ -101,6 +101,10 @@ class Soak(Fault):
         return any(end.service in services and end.began < after and end.ended > before
                    for before, after, services in self.faults)
 
+    def context(self):
+        ago = [f"{time.monotonic() - after:.1f} s ago, of {services}" for _, after, services in self.faults[-4:]]
+        return f"faults {ago}, {dict((what, next(turns)) for what, turns in self.turns.items())}\n{super().context()}"
+
     def count(self, over):
         """Takes sessions that are over, whose fate has to be right, into the totals."""
         lost = self.judge(over, self.touched)
@@ -138,10 +142,10 @@ class Soak(Fault):
         grown = []
         for gateway, name in zip(self.hosts.gateways, "AB"):
             for what, samples in self.samples[gateway].items():
-                quarter = max(len(samples) // 4, 1)
-                second, last = (sum(part) / len(part) for part in (samples[quarter:2 * quarter], samples[-quarter:]))
-                print(f"    {name} {UNITS[what]}: first quarter {sum(samples[:quarter]) / quarter:.1f}, second {second:.1f}, "
-                      f"last {last:.1f}, most {max(samples):.1f}")
+                size = max(len(samples) // 4, 1)
+                quarters = [sum(part) / len(part) for part in (samples[at:at + size] for at in range(0, 4 * size, size)) if part]
+                print(f"    {name} {UNITS[what]} by quarters: " + ", ".join(f"{one:.1f}" for one in quarters))
+                second, last = quarters[1], quarters[-1]
                 factor, amount = GROWTH[what]
                 if last > second * factor + amount:
                     grown.append(f"{name}: {what} {second:.1f} -> {last:.1f}")
