@@ -11,12 +11,14 @@ use foreign_types::ForeignTypeRef;
 use openssl::asn1::Asn1GeneralizedTimeRef;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSession, SslSessionRef, SslStream};
+use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilderRef;
-use openssl::x509::{X509CrlRef, X509NameRef};
+use openssl::x509::{X509, X509CrlRef, X509NameRef, X509StoreContextRef};
 
 use crate::cache::SharedSessionCache;
 use crate::connection::Connection;
 use crate::tickets::TicketKey;
+use crate::verified;
 
 #[cfg(feature = "aws-lc")]
 #[path = "backend/aws_lc.rs"]
@@ -124,6 +126,29 @@ unsafe extern "C" fn on_message(
     let (ssl, message) = unsafe { (SslRef::from_ptr_mut(ssl), std::slice::from_raw_parts(data.cast::<u8>(), length)) };
     if let Some(messages) = Connection::of_mut(ssl).and_then(|connection| connection.messages.as_mut()) {
         messages.pass(is_ours == 1, message);
+    }
+}
+
+/// Has [`verified::verify`] verify what peers show.
+pub(crate) fn set_verifier(builder: &mut SslContextBuilder) {
+    // SAFETY: a valid context, and a callback of the documented type.
+    unsafe { sys::SSL_CTX_set_cert_verify_callback(builder.as_ptr(), Some(on_verify), ptr::null_mut()) };
+}
+
+/// # Safety
+/// To be called by the library only.
+unsafe extern "C" fn on_verify(store: *mut sys::X509_STORE_CTX, _: *mut c_void) -> c_int {
+    // SAFETY: the library passes a store context that nobody else borrows meanwhile.
+    let store = unsafe { X509StoreContextRef::from_ptr_mut(store) };
+    c_int::from(verified::verify(store))
+}
+
+/// The chain that is to be verified, as the peer has shown it.
+pub(crate) fn shown_chain(store: &X509StoreContextRef) -> Option<&StackRef<X509>> {
+    // SAFETY: a live store context; the stack is its own and lives as long as it.
+    unsafe {
+        let chain = sys::X509_STORE_CTX_get0_untrusted(store.as_ptr());
+        (!chain.is_null()).then(|| StackRef::from_ptr(chain))
     }
 }
 

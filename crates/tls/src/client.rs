@@ -15,6 +15,7 @@ use crate::error::{TlsError, Warning};
 use crate::identity::Identity;
 use crate::server::{new_builder, trust_more};
 use crate::settings::ClientSettings;
+use crate::verified;
 
 /// The TLS of a `proxy_ssl on` block.
 pub struct ClientContext {
@@ -76,6 +77,9 @@ impl ClientContext {
             // What is found later counts, as in nginx; the session asks for the result after the handshake.
             builder.set_verify_callback(SslVerifyMode::NONE, |_, _| true);
             trust_more(builder.cert_store_mut(), settings.trusted_ca.as_ref(), settings.crl.as_ref())?;
+            if settings.crl.is_none() {
+                verified::keep(&mut builder)?;
+            }
         }
         if settings.session_reuse {
             builder.set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);

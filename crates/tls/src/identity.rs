@@ -4,7 +4,7 @@ use openssl::asn1::Asn1Time;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{SslContextBuilder, SslRef};
-use openssl::x509::{X509, X509Crl};
+use openssl::x509::{X509, X509Crl, X509Ref};
 
 use crate::backend;
 use crate::error::TlsError;
@@ -29,11 +29,9 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Until when the certificate is good, Unix time. One whose date makes no sense never was.
+    /// Until when the certificate is good, Unix time.
     pub(crate) fn expiry(&self) -> i64 {
-        const DAY: i64 = 86_400;
-        let left = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(self.leaf.not_after()));
-        left.map_or(0, |left| i64::from(left.days) * DAY + i64::from(left.secs))
+        expiry(&self.leaf)
     }
 
     /// Parses both files of a pair; `passphrases` are tried in order on an encrypted key.
@@ -92,6 +90,13 @@ impl Identity {
         }
         ssl.set_private_key(&self.key).map_err(|e| failed("SSL_use_PrivateKey", key, &e))
     }
+}
+
+/// Until when a certificate is good, Unix time. One whose date makes no sense never was.
+pub(crate) fn expiry(certificate: &X509Ref) -> i64 {
+    const DAY: i64 = 86_400;
+    let left = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(certificate.not_after()));
+    left.map_or(0, |left| i64::from(left.days) * DAY + i64::from(left.secs))
 }
 
 fn failed(function: &str, name: &str, stack: &ErrorStack) -> TlsError {

@@ -30,6 +30,7 @@ mod settings;
 mod staple;
 mod stream;
 mod tickets;
+mod verified;
 mod verify;
 
 #[cfg(test)]

@@ -121,6 +121,12 @@ impl<S: Read + Write> Stream<S> {
         }
     }
 
+    /// Reads up to this many bytes from the socket at a time from now on, where the library can; what is not asked for
+    /// yet stays in memory.
+    pub fn read_ahead(&mut self, bytes: usize) {
+        backend::read_ahead(backend::ssl_mut(&mut self.inner), bytes);
+    }
+
     /// Plaintext bytes that can be read without touching the socket.
     pub fn pending(&self) -> usize {
         self.inner.ssl().pending()

@@ -125,6 +125,12 @@ pub(crate) fn set_read_ahead(builder: &mut SslContextBuilder) {
     builder.set_read_ahead(true);
 }
 
+/// Makes room for reads of this size.
+pub(crate) fn read_ahead(ssl: &mut SslRef, bytes: usize) {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_set_default_read_buffer_len(ssl.as_ptr(), bytes) };
+}
+
 /// Offers a session for resumption.
 pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
     // SAFETY: the library takes a reference of its own and checks that protocol and cipher still fit; sessions are

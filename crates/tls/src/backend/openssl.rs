@@ -38,6 +38,12 @@ pub(super) mod sys {
             indent: c_int,
             flags: c_ulong,
         ) -> c_int;
+        pub(in crate::backend) fn X509_STORE_CTX_get0_untrusted(store: *const X509_STORE_CTX) -> *mut stack_st_X509;
+        pub(in crate::backend) fn SSL_CTX_set_cert_verify_callback(
+            context: *mut SSL_CTX,
+            callback: Option<unsafe extern "C" fn(*mut X509_STORE_CTX, *mut c_void) -> c_int>,
+            argument: *mut c_void,
+        );
         pub(in crate::backend) fn SSL_SESSION_dup(session: *const SSL_SESSION) -> *mut SSL_SESSION;
         pub(in crate::backend) fn SSL_set_options(ssl: *mut SSL, options: u64) -> u64;
         pub(in crate::backend) fn SSL_clear_options(ssl: *mut SSL, options: u64) -> u64;
@@ -149,6 +155,9 @@ pub(crate) fn abort<S: std::io::Read + std::io::Write>(stream: &mut SslStream<S>
 pub(crate) fn set_read_ahead(builder: &mut SslContextBuilder) {
     builder.set_mode(SslMode::RELEASE_BUFFERS);
 }
+
+/// Nothing to do: what is read ahead would keep its buffer while idle.
+pub(crate) fn read_ahead(_: &mut SslRef, _: usize) {}
 
 /// Offers a session for resumption.
 pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {

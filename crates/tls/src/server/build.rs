@@ -28,6 +28,7 @@ use crate::security_level;
 use crate::settings::{Pem, Protocols, ServerSettings, SessionCache, Stapling};
 use crate::staple::{self, Staple};
 use crate::tickets::TicketKeys;
+use crate::verified;
 
 pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> Result<ServerContext, TlsError> {
     let mut builder = new_builder(settings.protocols, warnings)?;
@@ -50,6 +51,9 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         warnings.push(Warning("\"ssl_certificate_compression\" is not supported on this platform, ignored".to_owned()));
     }
     trust(&mut builder, settings)?;
+    if settings.crl.is_none() {
+        verified::keep(&mut builder)?;
+    }
     diffie_hellman(&mut builder, settings.dhparam.as_ref(), warnings)?;
     lists.groups = curves(&settings.ecdh_curve)?;
     builder.set_session_id_context(&session_id_context::digest(settings, &identities))?;

@@ -1,7 +1,7 @@
 use openssl::x509::X509NameRef;
 
 use crate::tests::kit::*;
-use crate::{ClientSettings, ClientVerify, Protocols, ServerSettings};
+use crate::{ClientSettings, ClientVerify, ConnectOptions, Protocols, ServerSettings, verified};
 
 fn both() -> [Protocols; 2] {
     [Protocols::TLS_V1_2, Protocols::TLS_V1_3]
@@ -23,6 +23,27 @@ fn a_good_certificate_verifies() {
             .established();
         assert!(pair.server.verify_result().is_ok(), "{}", pair.server.verify_result());
         assert_eq!(pair.server.peer_certificate().unwrap().common_name().unwrap(), "me");
+    }
+}
+
+#[test]
+fn a_good_chain_is_known_when_it_is_shown_again_and_others_are_not() {
+    let root = authority("root");
+    let (me, you) = (signed("me", &root), signed("you", &root));
+    let foreign = signed("me", &authority("root"));
+    for protocols in both() {
+        let context = server(&asking(ClientVerify::On, &root));
+        let shake = |made: &Made| {
+            let client = client(&showing(Some(made), protocols));
+            connect(&context, &client, &ConnectOptions::default()).established().server.verify_result().is_ok()
+        };
+        assert!(!shake(&foreign));
+        assert_eq!(verified::known(&context.context), Some(0));
+        assert!(shake(&me) && shake(&me));
+        assert_eq!(verified::known(&context.context), Some(1));
+        assert!(!shake(&foreign));
+        assert!(shake(&you));
+        assert_eq!(verified::known(&context.context), Some(2));
     }
 }
 
@@ -82,10 +103,12 @@ fn the_depth_counts_intermediates() {
 #[test]
 fn a_crl_is_needed_for_every_issuer_and_revokes() {
     let root = authority("root");
-    let client = showing(Some(&signed("me", &root)), Protocols::TLS_V1_3);
+    let client = client(&showing(Some(&signed("me", &root)), Protocols::TLS_V1_3));
     let result = |crl: Vec<u8>| {
-        let settings = ServerSettings { crl: Some(pem("crl.pem", crl)), ..asking(ClientVerify::On, &root) };
-        connect_settings(&settings, &client).established().server.verify_result().to_string()
+        let context = server(&ServerSettings { crl: Some(pem("crl.pem", crl)), ..asking(ClientVerify::On, &root) });
+        let pair = connect(&context, &client, &ConnectOptions::default()).established();
+        assert_eq!(verified::known(&context.context), None, "lists run out, so nothing is known for long");
+        pair.server.verify_result().to_string()
     };
     assert_eq!(result(crl::make(&root, &[])), "0:ok");
     assert_eq!(result(crl::make(&root, &[0x0a1b])), "23:certificate revoked");
