@@ -18,6 +18,8 @@ pub struct Event {
 pub const READABLE: u32 = libc::EPOLLIN as u32;
 /// Bytes can be written.
 pub const WRITABLE: u32 = libc::EPOLLOUT as u32;
+/// Bytes out of band have come.
+pub const URGENT: u32 = libc::EPOLLPRI as u32;
 /// The peer has ended its direction.
 pub const RDHUP: u32 = libc::EPOLLRDHUP as u32;
 /// Both directions have ended.
@@ -28,7 +30,7 @@ pub const ERROR: u32 = libc::EPOLLERR as u32;
 /// Which edges are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// A stream: reading, writing, and the peer's end.
+    /// A stream: reading, writing, bytes out of band, and the peer's end.
     Stream,
     /// A listening socket that several threads wait for: one of them is woken, and again as long
     /// as connections wait.
@@ -73,7 +75,7 @@ impl Epoll {
     /// Adds a descriptor; its events carry `data`. Closing it takes it out again.
     pub fn add(&self, fd: impl AsFd, interest: Interest, data: u64) -> io::Result<()> {
         let bits = match interest {
-            Interest::Stream => libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET,
+            Interest::Stream => libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLPRI | libc::EPOLLRDHUP | libc::EPOLLET,
             Interest::Listener => libc::EPOLLIN | libc::EPOLLEXCLUSIVE,
             Interest::Reading => libc::EPOLLIN,
         };

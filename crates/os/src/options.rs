@@ -83,6 +83,11 @@ pub fn set_nodelay(socket: impl AsFd) -> io::Result<()> {
     set_number(socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
 }
 
+/// Whether `TCP_NODELAY` is on.
+pub fn nodelay(socket: impl AsFd) -> io::Result<bool> {
+    number(socket, libc::IPPROTO_TCP, libc::TCP_NODELAY).map(|value| value != 0)
+}
+
 /// `SO_KEEPALIVE`.
 pub fn set_keepalive(socket: impl AsFd, on: bool) -> io::Result<()> {
     set_number(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE, on.into())

@@ -139,7 +139,14 @@ pub fn send_more(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)) }
 }
 
-/// The same with the bytes in several pieces (sendmsg(2)).
+/// Sends bytes of which the last is out of band (`MSG_OOB`).
+pub fn send_urgent(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_OOB;
+    // SAFETY: pointer and length describe `bytes`.
+    unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)) }
+}
+
+/// send(2) with the bytes in several pieces (sendmsg(2)).
 pub fn send_pieces(socket: impl AsFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: msghdr is plain data for which all zeroes is a value.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };

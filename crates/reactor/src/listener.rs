@@ -68,7 +68,7 @@ impl Listener {
     /// Hears of no more connections; those that wait already are taken from what is returned.
     pub fn close(&self) -> impl Iterator<Item = (Socket, SockAddr)> {
         self.pause();
-        std::iter::from_fn(|| os::socket::accept(&self.fd).ok().map(|(fd, peer)| (Socket::stream(fd), peer)))
+        std::iter::from_fn(|| os::socket::accept(&self.fd).ok().map(|(fd, peer)| (Socket::connected(fd, &peer), peer)))
     }
 
     /// The next connection. Running out of descriptors or memory (`EMFILE`, `ENFILE`, `ENOBUFS`,
@@ -86,7 +86,7 @@ impl Listener {
             match os::socket::accept(&self.fd) {
                 Ok((fd, peer)) => {
                     self.took_one();
-                    return Poll::Ready(Ok((Socket::stream(fd), peer)));
+                    return Poll::Ready(Ok((Socket::connected(fd, &peer), peer)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -3,7 +3,10 @@
 //! A socket is registered at the first wait, for both directions at once and edge-triggered, and
 //! never deregistered where closing does that: what is served without waiting costs no epoll call,
 //! anything else one. Of a stream, a short read is taken for "drained", a short write for "full":
-//! the next edge will tell; after the peer's end or an error reading goes on to the end.
+//! the next edge will tell; after the peer's end or an error reading goes on to the end, which of TCP is known
+//! once a short read follows it.
+//!
+//! Where small pieces are to go out at once, the system is told so before it could keep one back.
 //!
 //! One task at a time waits for a socket, for either direction or both.
 
@@ -24,13 +27,15 @@ use os::epoll::Interest;
 use crate::executor::{current_task, with, with_any};
 
 pub use connect::ConnectError;
-use readiness::{END, FAILED};
+use readiness::{END, FAILED, OVER};
 pub(crate) use readiness::{READ, Readiness, WRITE};
 
 const UNREGISTERED: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// Of TCP, where a read stops short of what is there for bytes out of band only.
+    Tcp,
     Stream,
     Datagram,
 }
@@ -42,6 +47,8 @@ pub struct Socket {
     /// What is assumed while it is not registered.
     assumed: Cell<u8>,
     kind: Kind,
+    /// What has to be done before the next write: [`transfer::NODELAY`], [`transfer::BEGUN`].
+    sending: Cell<u8>,
     /// Others may have the same open socket: closing this descriptor would not deregister it.
     shared: bool,
 }
@@ -72,13 +79,28 @@ impl Socket {
         Self::of(fd, Kind::Stream, false)
     }
 
+    /// The same with `peer` at its other end.
+    pub fn connected(fd: OwnedFd, peer: &SockAddr) -> Self {
+        match peer {
+            SockAddr::Inet(_) => Self::of(fd, Kind::Tcp, false),
+            SockAddr::Unix(_) => Self::stream(fd),
+        }
+    }
+
     /// A socket of datagrams that nobody else has a descriptor of.
     pub fn datagram(fd: OwnedFd) -> Self {
         Self::of(fd, Kind::Datagram, false)
     }
 
     fn of(fd: OwnedFd, kind: Kind, shared: bool) -> Self {
-        Self { fd, slot: Cell::new(UNREGISTERED), assumed: Cell::new(READ | WRITE), kind, shared }
+        Self {
+            fd,
+            slot: Cell::new(UNREGISTERED),
+            assumed: Cell::new(READ | WRITE),
+            kind,
+            sending: Cell::new(0),
+            shared,
+        }
     }
 
     /// The descriptor, free of this reactor: for another thread or process.
@@ -93,9 +115,9 @@ impl Socket {
         os::socket::local_addr(&self.fd)
     }
 
-    /// Sends small pieces at once (`TCP_NODELAY`).
-    pub fn set_nodelay(&self) -> io::Result<()> {
-        os::options::set_nodelay(&self.fd)
+    /// Sends small pieces at once (`TCP_NODELAY`), where the system can.
+    pub fn set_nodelay(&self) {
+        self.sending.set(self.sending.get() | transfer::NODELAY);
     }
 
     /// Ends the sending direction.
@@ -106,6 +128,11 @@ impl Socket {
     /// Whether the peer is known to have ended its direction, though bytes may be left to read.
     pub fn is_rdhup(&self) -> bool {
         self.with_ready(|ready| *ready & END != 0)
+    }
+
+    /// Whether everything before the peer's end has been read, as far as that is known.
+    pub fn is_over(&self) -> bool {
+        self.with_ready(|ready| *ready & OVER != 0)
     }
 
     /// Works on what is known to be ready.

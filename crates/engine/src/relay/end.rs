@@ -17,6 +17,9 @@ const CLOSE_NOTIFY_WAIT: u64 = 3_000;
 /// The most plaintext that one TLS record carries (RFC 8446 section 5.1), and one write takes.
 const RECORD: usize = 16 * 1024;
 
+/// Of a stream that brings more at a time than this, as much is read ahead: several records with one call.
+const READ_AHEAD: usize = 64 * 1024;
+
 /// A byte stream that a relay reads and writes.
 #[derive(Debug)]
 pub enum End {
@@ -36,6 +39,8 @@ pub struct TlsEnd {
     pub remember: Option<SessionKey>,
     /// An error or a deadline has ended it: no alert goes out any more.
     broken: bool,
+    /// Whether it has turned out to bring much at a time.
+    is_bulk: bool,
 }
 
 impl std::fmt::Debug for TlsEnd {
@@ -47,7 +52,7 @@ impl std::fmt::Debug for TlsEnd {
 impl TlsEnd {
     /// A connection that has shaken hands, or is about to.
     pub fn new(stream: Connection, socket: Rc<Socket>) -> Self {
-        Self { stream, socket, remember: None, broken: false }
+        Self { stream, socket, remember: None, broken: false, is_bulk: false }
     }
 
     /// Reads decrypted bytes, as many records as there are and fit; 0 is the end.
@@ -57,6 +62,10 @@ impl TlsEnd {
         loop {
             let room = buffer.get_mut(filled..).unwrap_or_default();
             if room.is_empty() {
+                if !self.is_bulk && filled >= READ_AHEAD {
+                    self.is_bulk = true;
+                    stream.read_ahead(READ_AHEAD);
+                }
                 return Poll::Ready(Ok(filled));
             }
             stream.socket_mut().limit_reading();
@@ -153,9 +162,18 @@ impl End {
         }
     }
 
-    /// Writes what is taken.
-    pub fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Whether it is known that nothing is left to read.
+    pub(super) fn is_over(&self) -> bool {
         match self {
+            Self::Plain(socket) => socket.is_over(),
+            Self::Tls(_) => false,
+        }
+    }
+
+    /// Writes what is taken. What `is_last` waits for [`Self::shutdown_write`], to share a packet with the end.
+    pub fn poll_write(&mut self, bytes: &[u8], is_last: bool) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) if is_last => socket.poll_write_more(bytes),
             Self::Plain(socket) => socket.poll_write(bytes),
             Self::Tls(end) => end.poll_write(bytes),
         }
@@ -188,7 +206,7 @@ impl End {
     /// Writes everything, counting into `written`.
     pub async fn write_all(&mut self, mut bytes: &[u8], written: &Cell<u64>) -> io::Result<()> {
         while !bytes.is_empty() {
-            let wrote = std::future::poll_fn(|_| self.poll_write(bytes)).await?;
+            let wrote = std::future::poll_fn(|_| self.poll_write(bytes, false)).await?;
             written.set(written.get() + wrote as u64);
             bytes = bytes.get(wrote..).unwrap_or_default();
         }

@@ -8,7 +8,7 @@ use super::pipe::Pipe;
 use super::{End, Limit, Manner, Way};
 
 /// What one read may bring through the scratch buffer, and what a pipe may take at once.
-const SCRATCH: usize = 64 * 1024;
+const SCRATCH: usize = 128 * 1024;
 const SPLICE: usize = 256 * 1024;
 /// Full reads in a row after which a direction counts as bulk.
 const BULK_AFTER: u8 = 2;
@@ -92,10 +92,8 @@ impl<'a> Flow<'a> {
             Poll::Pending => return Ok(moved),
         }
         if self.ended {
-            if manner.half_close && !self.shut {
-                self.shut = true;
-                // The other side may be gone already; its own direction will tell.
-                let _ = to.shutdown_write();
+            if manner.half_close {
+                self.shut(to);
             }
             return Ok(moved);
         }
@@ -138,7 +136,7 @@ impl<'a> Flow<'a> {
                         self.held = Held::Nothing;
                         continue;
                     };
-                    let wrote = to.poll_write(rest);
+                    let wrote = to.poll_write(rest, false);
                     if let Poll::Ready(Ok(bytes)) = wrote {
                         kept.written += bytes;
                     }
@@ -177,8 +175,11 @@ impl<'a> Flow<'a> {
             self.read.set(self.read.get() + bytes as u64);
             self.streak = if bytes == most.min(SCRATCH) { (self.streak + 1).min(BULK_AFTER) } else { 0 };
             let mut rest = room.get(..bytes).unwrap_or_default();
+            // The last bytes and the end share a packet. It goes out here: a close would throw away what waits, if
+            // there were bytes to read.
+            let is_last = from.is_over() && to.plain().is_some();
             while !rest.is_empty() {
-                match to.poll_write(rest) {
+                match to.poll_write(rest, is_last) {
                     Poll::Ready(Ok(wrote)) => {
                         self.written.set(self.written.get() + wrote as u64);
                         rest = rest.get(wrote..).unwrap_or_default();
@@ -186,12 +187,24 @@ impl<'a> Flow<'a> {
                     Poll::Ready(Err(error)) => return Err((Way::To, error)),
                     Poll::Pending => {
                         self.held = Held::Bytes(Box::new(Kept { bytes: rest.to_vec(), written: 0 }));
-                        break;
+                        return Ok(());
                     }
                 }
             }
+            if is_last {
+                self.ended = true;
+                self.shut(to);
+            }
             Ok(())
         })
+    }
+
+    /// Passes the end on.
+    fn shut(&mut self, to: &mut End) {
+        if !std::mem::replace(&mut self.shut, true) {
+            // The other side may be gone already; its own direction will tell.
+            let _ = to.shutdown_write();
+        }
     }
 
     /// Moves a piece through a pipe without copying it.

@@ -16,8 +16,7 @@ use crate::upstream::Group;
 /// Runs the content handler of the server in force.
 pub(super) async fn run(s: &Session, client: &mut End) -> Phase {
     if s.server().conf.core.tcp_nodelay && matches!(s.virtual_address().address, Address::Inet(_)) {
-        // Only a matter of speed.
-        let _ = s.socket.set_nodelay();
+        s.socket.set_nodelay();
     }
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),

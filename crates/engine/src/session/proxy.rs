@@ -125,8 +125,7 @@ async fn attempt(s: &Session, group: &Rc<Group>, picked: &Picked) -> Result<End,
         }
     };
     if server.conf.core.tcp_nodelay && matches!(picked.address, Address::Inet(_)) {
-        // Only a matter of speed.
-        let _ = socket.set_nodelay();
+        socket.set_nodelay();
     }
     match server.tls.client.current() {
         None => {

@@ -40,7 +40,7 @@ impl Socket {
     pub async fn connect(fd: OwnedFd, to: &SockAddr) -> Result<Self, ConnectError> {
         let at_once = |error| ConnectError { error, at_once: true };
         let connected = os::socket::connect(&fd, to).map_err(at_once)?;
-        let socket = Self::stream(fd);
+        let socket = Self::connected(fd, to);
         // Nothing can have come yet: the first read waits.
         socket.assumed.set(WRITE);
         if connected == Connect::InProgress {

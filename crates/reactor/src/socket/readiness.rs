@@ -13,6 +13,10 @@ pub(crate) const WRITE: u8 = 2;
 pub(super) const END: u8 = 4;
 /// An error waits, or both directions are over. It stays.
 pub(super) const FAILED: u8 = 8;
+/// Bytes out of band have come, at which a read stops short of what follows. It stays.
+pub(super) const URGENT: u8 = 16;
+/// Everything before the peer's end has been read. It stays.
+pub(super) const OVER: u8 = 32;
 
 /// A registered descriptor's state.
 #[derive(Debug)]
@@ -49,6 +53,9 @@ impl Readiness {
         }
         if bits & epoll::WRITABLE != 0 {
             ready |= WRITE;
+        }
+        if bits & epoll::URGENT != 0 {
+            ready |= READ | URGENT;
         }
         if bits & epoll::RDHUP != 0 {
             ready |= READ | END;

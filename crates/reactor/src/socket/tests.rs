@@ -340,3 +340,63 @@ fn who_writes_to_the_descriptor_waits_for_room() {
         assert!(os::socket::send(&a, &[0; 4096]).is_ok());
     });
 }
+
+#[test]
+fn what_follows_bytes_out_of_band_is_not_lost() {
+    run(async {
+        let (a, b) = pair().await;
+        assert!(timeout(1, b.read(&mut [0; 8])).await.is_err());
+        a.write_all(b"one").await.unwrap();
+        os::socket::send_urgent(&a, b"!").unwrap();
+        a.write_all(b"two").await.unwrap();
+        drop(a);
+        sleep(5).await;
+        let (mut buffer, mut all) = ([0; 64], Vec::new());
+        loop {
+            match timeout(1000, b.read(&mut buffer)).await.unwrap().unwrap() {
+                0 => break,
+                bytes => all.extend_from_slice(&buffer[..bytes]),
+            }
+        }
+        assert_eq!(all, b"onetwo");
+    });
+}
+
+#[test]
+fn the_end_is_known_once_all_before_it_is_read() {
+    run(async {
+        let (a, b) = pair().await;
+        assert!(timeout(1, b.read(&mut [0; 8])).await.is_err());
+        a.write_all(b"goodbye").await.unwrap();
+        drop(a);
+        sleep(5).await;
+        let mut buffer = [0; 4];
+        assert_eq!(b.read(&mut buffer).await.unwrap(), 4);
+        assert!(!b.is_over(), "a full buffer says nothing of what follows");
+        assert_eq!(b.read(&mut buffer).await.unwrap(), 3);
+        assert!(b.is_over());
+        assert_eq!(b.read(&mut buffer).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn the_system_is_told_of_nodelay_before_it_could_keep_anything_back() {
+    run(async {
+        let set = |socket: &Socket| os::options::nodelay(socket).unwrap();
+        let (a, _b) = pair().await;
+        a.set_nodelay();
+        a.write_all(b"small").await.unwrap();
+        assert!(!set(&a), "the first of a connection waits for nothing");
+        a.write_all(b"small").await.unwrap();
+        assert!(set(&a));
+        let (a, _b) = pair().await;
+        a.set_nodelay();
+        a.write_all(&[0; 2000]).await.unwrap();
+        assert!(set(&a), "the last packet of several would wait");
+        let (a, _b) = pair().await;
+        a.write_all(b"small").await.unwrap();
+        a.set_nodelay();
+        a.write_all(b"small").await.unwrap();
+        assert!(set(&a));
+    });
+}

@@ -8,8 +8,15 @@ use std::task::Poll;
 
 use os::batch::Incoming;
 
-use super::readiness::{END, FAILED, READ, WRITE};
+use super::readiness::{END, FAILED, OVER, READ, URGENT, WRITE};
 use super::{Kind, Socket};
+
+/// `TCP_NODELAY` is wanted, and the system not told yet.
+pub(super) const NODELAY: u8 = 1;
+/// Something was written.
+pub(super) const BEGUN: u8 = 2;
+/// What fits into one packet everywhere (RFC 9293 section 3.7.1): as the first of a connection it waits for nothing.
+const ONE_PACKET: usize = 536;
 
 impl Socket {
     /// Notes what a read of up to `room` bytes brought.
@@ -20,6 +27,8 @@ impl Socket {
             Ok(bytes) if self.kind != Kind::Datagram && *bytes > 0 && *bytes < room => self.with_ready(|ready| {
                 if *ready & END == 0 {
                     *ready &= !READ;
+                } else if self.kind == Kind::Tcp && *ready & (FAILED | URGENT) == 0 {
+                    *ready |= OVER;
                 }
             }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(READ),
@@ -43,12 +52,27 @@ impl Socket {
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_over() {
+            return Ok(0);
+        }
         let result = os::socket::recv(&self.fd, buffer);
         self.after_read(&result, buffer.len());
         result
     }
 
+    /// Tells the system of `TCP_NODELAY` at the first of `bytes` that it might keep back.
+    fn before_write(&self, bytes: usize) {
+        let state = self.sending.replace(BEGUN);
+        if state == NODELAY && bytes <= ONE_PACKET {
+            self.sending.set(NODELAY | BEGUN);
+        } else if state & NODELAY != 0 {
+            // Only a matter of speed.
+            let _ = os::options::set_nodelay(&self.fd);
+        }
+    }
+
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.before_write(bytes.len());
         let result = os::socket::send(&self.fd, bytes);
         self.after_write(&result, bytes.len());
         result
@@ -76,18 +100,22 @@ impl Socket {
         self.attempt(WRITE, || self.send(bytes))
     }
 
-    /// The same for bytes that others follow at once, so that they share packets.
+    fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.before_write(bytes.len());
+        let result = os::socket::send_more(&self.fd, bytes);
+        self.after_write(&result, bytes.len());
+        result
+    }
+
+    /// The same for bytes that others follow at once, or the end: they share packets.
     pub fn try_write_more(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.attempt(WRITE, || {
-            let result = os::socket::send_more(&self.fd, bytes);
-            self.after_write(&result, bytes.len());
-            result
-        })
+        self.attempt(WRITE, || self.send_more(bytes))
     }
 
     /// The same with the bytes in several pieces.
     pub fn try_writev(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.attempt(WRITE, || {
+            self.before_write(pieces.iter().map(|piece| piece.len()).sum());
             let result = os::socket::send_pieces(&self.fd, pieces);
             self.after_write(&result, pieces.iter().map(|piece| piece.len()).sum());
             result
@@ -124,6 +152,11 @@ impl Socket {
         self.poll(WRITE, || self.send(bytes))
     }
 
+    /// The same for bytes that others follow at once, or the end: they share packets.
+    pub fn poll_write_more(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(WRITE, || self.send_more(bytes))
+    }
+
     /// Takes the datagrams that are there, as far as there is room; how many.
     pub fn poll_receive(&self, incoming: &mut Incoming) -> Poll<io::Result<usize>> {
         let result = self.poll(READ, || incoming.receive(&self.fd));
@@ -146,7 +179,10 @@ impl Socket {
         &self,
         mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        self.poll(WRITE, || call(self.fd.as_fd()))
+        self.poll(WRITE, || {
+            self.before_write(usize::MAX);
+            call(self.fd.as_fd())
+        })
     }
 
     /// Reads what is there; 0 is the end of the stream.
