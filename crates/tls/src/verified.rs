@@ -27,16 +27,17 @@ struct Verified(Mutex<HashMap<Chain, i64>>);
 
 static INDEX: OnceLock<Index<SslContext, Arc<Verified>>> = OnceLock::new();
 
+fn index() -> Result<Index<SslContext, Arc<Verified>>, ErrorStack> {
+    if let Some(index) = INDEX.get() {
+        return Ok(*index);
+    }
+    let new = SslContext::new_ex_index()?;
+    Ok(*INDEX.get_or_init(|| new))
+}
+
 /// Has a context keep the chains that it finds good.
 pub(crate) fn keep(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
-    let index = match INDEX.get() {
-        Some(index) => *index,
-        None => {
-            let new = SslContext::new_ex_index()?;
-            *INDEX.get_or_init(|| new)
-        }
-    };
-    builder.set_ex_data(index, Arc::default());
+    builder.set_ex_data(index()?, Arc::default());
     backend::set_verifier(builder);
     Ok(())
 }
