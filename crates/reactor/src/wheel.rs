@@ -158,9 +158,10 @@ impl Wheel {
             let Some(level) = self.levels.get_mut(number) else { break };
             level.occupied &= !(1 << slot);
             let Some(head) = level.heads.get_mut(slot) else { break };
-            let mut index = std::mem::replace(head, NONE);
+            let newest = std::mem::replace(head, NONE);
+            let mut index = self.oldest(newest);
             while let Some(entry) = self.entries.at(index) {
-                let next = entry.next;
+                let next = entry.previous;
                 entry.list = None;
                 if entry.deadline <= self.now {
                     entry.fired = true;
@@ -172,6 +173,15 @@ impl Wheel {
             }
         }
         self.now = self.now.max(now);
+    }
+
+    /// The end of the list that begins with `newest`.
+    fn oldest(&mut self, newest: u32) -> u32 {
+        let mut index = newest;
+        while let Some(entry) = self.entries.at(index).filter(|entry| entry.next != NONE) {
+            index = entry.next;
+        }
+        index
     }
 }
 

@@ -242,3 +242,19 @@ fn a_task_costs_little() {
     assert!(size_of::<Timer>() <= 4);
     assert!(size_of::<crate::wheel::Entry>() <= 56);
 }
+
+#[test]
+fn who_waits_for_the_same_moment_goes_on_in_the_order_of_coming() {
+    run(async {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        for number in 0..5 {
+            let order = Rc::clone(&order);
+            spawn(async move {
+                sleep(80).await;
+                order.borrow_mut().push(number);
+            });
+        }
+        sleep(200).await;
+        assert_eq!(*order.borrow(), [0, 1, 2, 3, 4]);
+    });
+}
