@@ -147,10 +147,13 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, part: &[u8]) {
         match self.item {
-            Item::Name => self.name.extend_from_slice(part),
-            Item::Protocol => {
-                if let Some(alpn) = &mut self.hello.alpn {
-                    alpn.extend_from_slice(part);
+            Item::Name | Item::Protocol => self.name.extend_from_slice(part),
+            Item::Version => {
+                // What is missing of it counts as zero meanwhile.
+                self.number = part.iter().fold(self.number, |number, &byte| number << 8 | u32::from(byte));
+                let missing = self.missing - part.len();
+                if missing < 2 {
+                    self.hello.version = ((self.number << (8 * missing)) as u16).to_be_bytes();
                 }
             }
             Item::Random | Item::Session | Item::Ciphers | Item::Compression | Item::BeforeExtension => {}
@@ -174,10 +177,7 @@ impl<'a> Machine<'a> {
                 self.budget = size & 0x00ff_ffff;
                 self.next(Item::Version, 2)
             }
-            Item::Version => {
-                self.hello.version = (number as u16).to_be_bytes();
-                self.next(Item::Random, 32)
-            }
+            Item::Version => self.next(Item::Random, 32),
             Item::Random => self.next(Item::SessionLength, 1),
             Item::SessionLength => self.next(Item::Session, size),
             Item::Session => self.next(Item::CiphersLength, 2),
@@ -223,11 +223,13 @@ impl<'a> Machine<'a> {
                 }
                 _ => Progress::NotTls,
             },
-            Item::Protocol if self.list == 0 => self.next(Item::BeforeExtension, 0),
             Item::Protocol => {
-                if let Some(alpn) = &mut self.hello.alpn {
-                    alpn.push(b',');
+                let alpn = self.hello.alpn.get_or_insert_default();
+                alpn.append(&mut self.name);
+                if self.list == 0 {
+                    return self.next(Item::BeforeExtension, 0);
                 }
+                alpn.push(b',');
                 self.next(Item::ProtocolLength, 1)
             }
             Item::VersionsLength => {
