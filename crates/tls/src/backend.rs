@@ -13,7 +13,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSession, SslSessionRef, SslStream};
 use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilderRef;
-use openssl::x509::{X509, X509CrlRef, X509NameRef, X509StoreContextRef};
+use openssl::x509::{X509, X509CrlRef, X509NameRef, X509StoreContextRef, X509VerifyResult};
 
 use crate::cache::SharedSessionCache;
 use crate::connection::Connection;
@@ -62,7 +62,13 @@ pub(crate) fn add_crl(store: &mut X509StoreBuilderRef, crl: &X509CrlRef) -> Resu
     check(unsafe { sys::X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) })
 }
 
-/// A distinguished name as RFC 2253 writes it, bytes beyond ASCII left as they are.
+/// Replaces what a verification has found.
+pub(crate) fn set_verify_error(context: &mut X509StoreContextRef, code: c_int) {
+    // SAFETY: any number is an error code to the library.
+    context.set_error(unsafe { X509VerifyResult::from_raw(code) });
+}
+
+/// A distinguished name as RFC 2253 writes it, bytes beyond ASCII escaped.
 pub(crate) fn name_text(name: &X509NameRef) -> Option<Vec<u8>> {
     // SAFETY: the BIO is created, read and freed here; the name is valid for the call; the buffer's length is passed
     // along with it.

@@ -15,7 +15,7 @@ use crate::error::{TlsError, Warning};
 use crate::identity::Identity;
 use crate::server::{new_builder, trust_more};
 use crate::settings::ClientSettings;
-use crate::verified;
+use crate::{verified, verify};
 
 /// The TLS of a `proxy_ssl on` block.
 pub struct ClientContext {
@@ -75,7 +75,7 @@ impl ClientContext {
         ciphers::set(&mut builder, &mut lists, &settings.ciphers, &mut warnings)?;
         if settings.verify {
             // What is found later counts, as in nginx; the session asks for the result after the handshake.
-            builder.set_verify_callback(SslVerifyMode::NONE, |_, _| true);
+            builder.set_verify_callback(SslVerifyMode::NONE, verify::note);
             trust_more(builder.cert_store_mut(), settings.trusted_ca.as_ref(), settings.crl.as_ref())?;
             if settings.crl.is_none() {
                 verified::keep(&mut builder)?;

@@ -31,6 +31,8 @@ pub(crate) enum Phase {
 pub(crate) struct Connection {
     pub(crate) phase: Phase,
     pub(crate) hello: Hello,
+    /// The protocol that was about to be spoken when a certificate could not be loaded, where the library knows none yet.
+    pub(crate) intended: Option<&'static str>,
     /// Whether the `ClientHello`'s lists are kept for variables.
     pub(crate) capture_hello: bool,
     /// What messages told, where variables ask for it.

@@ -40,7 +40,7 @@ pub enum HandshakeError {
     #[error("peer closed connection in SSL handshake")]
     Closed,
     /// The socket failed.
-    #[error("SSL_do_handshake() failed ({0})")]
+    #[error("peer closed connection in SSL handshake ({0})")]
     Io(io::Error),
     /// `ssl_reject_handshake`, or the chooser's [`Choice::Reject`](crate::Choice::Reject).
     #[error("handshake rejected")]

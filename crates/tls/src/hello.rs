@@ -27,6 +27,8 @@ pub(crate) struct Hello {
     pub(crate) server_name: Option<Box<[u8]>>,
     /// The client speaks nothing newer than TLS 1.1.
     pub(crate) is_legacy: bool,
+    /// The client speaks TLS 1.3.
+    pub(crate) offers_tls13: bool,
     /// There was, or seemed to be, an encrypted one in it.
     pub(crate) offers_ech: bool,
     pub(crate) lists: Option<Box<Lists>>,
@@ -46,6 +48,9 @@ impl Hello {
         Self {
             server_name: hello.server_name.and_then(host_name).map(Box::from),
             is_legacy: hello.supported_versions.is_none() && hello.legacy_version < 0x0303,
+            offers_tls13: hello
+                .supported_versions
+                .is_some_and(|list| list.get(1..).unwrap_or_default().chunks(2).any(|version| version == [3, 4])),
             offers_ech: hello.encrypted_hello.is_some(),
             lists: capture.then(|| {
                 Box::new(Lists {

@@ -31,7 +31,8 @@ pub struct LocalCertificate {
 impl<S: Read + Write> Stream<S> {
     /// `$ssl_protocol`: `TLSv1.3`. Meaningful also after a failed handshake.
     pub fn protocol(&self) -> &'static str {
-        self.ssl().version_str()
+        let intended = Connection::of(self.ssl()).and_then(|connection| connection.intended);
+        intended.unwrap_or_else(|| self.ssl().version_str())
     }
 
     /// `$ssl_cipher`: OpenSSL's name; `(NONE)` before negotiation.
@@ -49,14 +50,15 @@ impl<S: Read + Write> Stream<S> {
         Some(self.lists()?.ciphers())
     }
 
-    /// `$ssl_curves`
+    /// `$ssl_curves`. OpenSSL does not look at them to resume a session before TLS 1.3.
     pub fn client_curves(&self) -> Option<String> {
-        self.lists()?.groups()
+        let ignored = self.session_reused() && self.ssl().version2() != Some(SslVersion::TLS1_3);
+        self.lists().filter(|_| !ignored)?.groups()
     }
 
-    /// `$ssl_sigalgs`
+    /// `$ssl_sigalgs`. OpenSSL does not look at them to resume a session.
     pub fn client_sigalgs(&self) -> Option<String> {
-        self.lists()?.sigalgs()
+        self.lists().filter(|_| !self.session_reused())?.sigalgs()
     }
 
     /// `$ssl_sigalg`: the algorithm of our signature in this handshake. `None` unless captured, as with the following,

@@ -15,6 +15,7 @@ use crate::error::{TlsError, Warning};
 use crate::settings::{ClientVerify, ServerSettings};
 use crate::staple::Staple;
 use crate::tickets::TicketKeys;
+use crate::verify;
 
 mod build;
 pub(crate) use build::{new_builder, trust_more};
@@ -51,6 +52,11 @@ impl std::fmt::Debug for ServerContext {
 }
 
 impl ServerContext {
+    /// Whether its protocols include TLS 1.3.
+    pub(crate) fn speaks_tls13(&self) -> bool {
+        !self.per_connection.options.contains(SslOptions::NO_TLSV1_3)
+    }
+
     /// Builds a context; the warnings are for the error log, at level warn.
     pub fn build(settings: &ServerSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
         let mut warnings = Vec::new();
@@ -91,7 +97,7 @@ impl ServerContext {
             ssl.set_verify(SslVerifyMode::NONE);
         } else {
             // records the error and accepts: the session judges after the handshake
-            ssl.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+            ssl.set_verify_callback(SslVerifyMode::PEER, verify::note);
             backend::set_verify_depth(ssl, *verify_depth);
         }
         lists.apply(ssl)?;

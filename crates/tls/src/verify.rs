@@ -2,6 +2,43 @@
 
 use std::fmt;
 
+use openssl::asn1::Asn1Time;
+use openssl::x509::{X509Ref, X509StoreContextRef};
+
+use crate::backend;
+
+/// `unable to verify the first certificate`
+const LEAF_UNVERIFIED: i32 = 21;
+/// `certificate is not yet valid`
+const NOT_YET_VALID: i32 = 9;
+/// `certificate has expired`
+const EXPIRED: i32 = 10;
+
+/// Called with each step of a verification: accepts all, so that the result is judged after the handshake.
+///
+/// The last error is the result. AWS-LC does not look at the dates of a certificate alone whose issuer is unknown;
+/// OpenSSL ends with them.
+pub(crate) fn note(is_ok: bool, context: &mut X509StoreContextRef) -> bool {
+    if cfg!(feature = "aws-lc") && !is_ok && context.error().as_raw() == LEAF_UNVERIFIED {
+        let dated = context.current_cert().and_then(out_of_date);
+        if let Some(code) = dated {
+            backend::set_verify_error(context, code);
+        }
+    }
+    true
+}
+
+fn out_of_date(certificate: &X509Ref) -> Option<i32> {
+    let now = Asn1Time::days_from_now(0).ok()?;
+    if certificate.not_before() > now {
+        Some(NOT_YET_VALID)
+    } else if certificate.not_after() < now {
+        Some(EXPIRED)
+    } else {
+        None
+    }
+}
+
 /// An X509 verification code; 0 is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifyResult(i32);

@@ -18,9 +18,13 @@ use crate::hello::ClientHello;
 
 pub(super) use aws_lc_sys as sys;
 
-/// RFC 2253 without escaping of bytes beyond ASCII.
-pub(super) const NAME_FLAGS: std::ffi::c_ulong =
-    (sys::XN_FLAG_RFC2253 & !sys::ASN1_STRFLGS_ESC_MSB) as std::ffi::c_ulong;
+/// RFC 2253, bytes beyond ASCII escaped.
+pub(super) const NAME_FLAGS: std::ffi::c_ulong = sys::XN_FLAG_RFC2253 as std::ffi::c_ulong;
+
+/// Signatures accepted of peers, in OpenSSL's order as far as the library knows them. Its own list leaves out some keys
+/// that OpenSSL takes.
+const PEER_SIGNATURES: [u16; 11] =
+    [0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0201];
 
 pub(crate) fn version_text() -> String {
     let version = sys::AWSLC_VERSION_NUMBER_STRING;
@@ -138,8 +142,13 @@ pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(
     unsafe { ssl.set_session(session) }
 }
 
-/// Nothing to do: the library neither compresses nor renegotiates, and the stream takes a lost `close_notify` for one.
-pub(crate) fn set_defaults(_: &mut SslContextBuilder) {}
+/// What contexts have in common. The library neither compresses nor renegotiates, and the stream takes a lost
+/// `close_notify` for one.
+pub(crate) fn set_defaults(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    let list = &PEER_SIGNATURES;
+    // SAFETY: a valid context; the slice's length is passed along.
+    check(unsafe { sys::SSL_CTX_set_verify_algorithm_prefs(builder.as_ptr(), list.as_ptr(), list.len()) })
+}
 
 /// Takes a `ClientHello` of up to 128 KiB, as OpenSSL does. The library has such room only for peers that may send
 /// certificates, so one is asked for until the chosen server says whether it is.

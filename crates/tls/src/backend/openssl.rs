@@ -69,9 +69,8 @@ const SSL_CTRL_GET_NEGOTIATED_GROUP: c_int = 134;
 /// Set in the answer of the above for groups without a NID.
 const UNKNOWN_GROUP: c_long = 0x0100_0000;
 
-/// RFC 2253 without escaping of bytes beyond ASCII, in the bits of `x509.h` and `asn1.h`: `XN_FLAG_RFC2253` but for
-/// `ASN1_STRFLGS_ESC_MSB`.
-pub(super) const NAME_FLAGS: c_ulong = 0x1 | 0x2 | 0x10 | 0x100 | 0x200 | (1 << 16) | (1 << 20) | (1 << 24);
+/// RFC 2253, bytes beyond ASCII escaped, in the bits of `x509.h` and `asn1.h`: `XN_FLAG_RFC2253`.
+pub(super) const NAME_FLAGS: c_ulong = 0x1 | 0x2 | 0x4 | 0x10 | 0x100 | 0x200 | (1 << 16) | (1 << 20) | (1 << 24);
 
 pub(crate) fn version_text() -> String {
     openssl::version::version().to_owned()
@@ -180,9 +179,11 @@ pub(crate) fn set_ciphers(_: &mut SslRef, _: Option<&CStr>, _: Option<&CStr>) ->
 }
 
 /// No compression, no renegotiation, a lost `close_notify` is no error; system-wide bans of versions are lifted.
-pub(crate) fn set_defaults(builder: &mut SslContextBuilder) {
+#[expect(clippy::unnecessary_wraps, reason = "the other library may fail")]
+pub(crate) fn set_defaults(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     builder.set_options(SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION | SslOptions::IGNORE_UNEXPECTED_EOF);
     builder.clear_options(SslOptions::NO_SSL_MASK);
+    Ok(())
 }
 
 /// Nothing to do: the library takes a `ClientHello` of up to 128 KiB.

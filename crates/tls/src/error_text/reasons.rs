@@ -44,7 +44,7 @@ pub(super) const SSL_REASONS: &[(&str, u32, &str)] = &[
     ("DTLS_MESSAGE_TOO_BIG", 334, "dtls message too big"),
     ("DUPLICATE_EXTENSION", 110, "bad extension"),
     ("ECC_CERT_NOT_FOR_SIGNING", 318, "ecc cert not for signing"),
-    ("ENCRYPTED_LENGTH_TOO_LONG", 150, "encrypted length too long"),
+    ("ENCRYPTED_LENGTH_TOO_LONG", 198, "packet length too long"),
     ("ERROR_IN_RECEIVED_CIPHER_LIST", 151, "error in received cipher list"),
     ("ERROR_PARSING_EXTENSION", 110, "bad extension"),
     ("EXCESSIVE_MESSAGE_SIZE", 152, "excessive message size"),

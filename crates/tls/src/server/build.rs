@@ -93,7 +93,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
 /// A context with what servers and clients have in common.
 pub(crate) fn new_builder(protocols: Protocols, warnings: &mut Vec<Warning>) -> Result<SslContextBuilder, TlsError> {
     let mut builder = SslContext::builder(SslMethod::tls())?;
-    backend::set_defaults(&mut builder);
+    backend::set_defaults(&mut builder)?;
     for (version, option) in [
         (Protocols::SSL_V2, SslOptions::NO_SSLV2),
         (Protocols::SSL_V3, SslOptions::NO_SSLV3),

@@ -93,7 +93,13 @@ fn choose<S: Read + Write>(stream: &mut SslStream<S>, waiting: Waiting) -> Resul
         Choice::Switch(context) => (context, Vec::new()),
         Choice::SwitchWith { context, identities } => (context, identities),
         Choice::Reject => return Err(reject(stream)),
-        Choice::Fail(text) => return Err(fail(stream, text)),
+        Choice::Fail(text) => {
+            let speaks_tls13 = default.speaks_tls13();
+            if let Some(connection) = Connection::of_mut(backend::ssl_mut(stream)) {
+                connection.intended = (speaks_tls13 && connection.hello.offers_tls13).then_some("TLSv1.3");
+            }
+            return Err(fail(stream, text));
+        }
     };
     if context.rejects {
         return Err(reject(stream));
