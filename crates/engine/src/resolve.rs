@@ -42,7 +42,6 @@ pub enum ResolveError {
 impl ResolveError {
     /// No such name, or a name without addresses.
     pub const NOT_FOUND: Self = Self::Code(3);
-    const SERVER_FAILURE: Self = Self::Code(2);
 
     /// The number in messages.
     pub fn code(self) -> u16 {
@@ -199,7 +198,8 @@ impl Resolver {
     /// The addresses of `name` or of what it is an alias of; `None` when nobody waits any more.
     async fn follow(&self, name: &str, wanted: impl Fn() -> bool) -> Option<Result<Found, ResolveError>> {
         let mut name = name.to_owned();
-        for _ in 0..CHAIN {
+        let mut known = Vec::new();
+        for _ in 0..=CHAIN {
             let answers = match exchange::ask(self, &name, &self.kinds(), &wanted).await? {
                 Ok(answers) => answers,
                 Err(error) => return Some(Err(error)),
@@ -219,12 +219,13 @@ impl Resolver {
             if !found.v4.is_empty() || !found.v6.is_empty() {
                 return Some(Ok(found));
             }
-            match alias {
-                Some(target) => name = target,
-                None => return Some(Err(ResolveError::NOT_FOUND)),
+            // A circle leads nowhere, however often it is gone round.
+            match alias.filter(|target| *target != name && !known.contains(target)) {
+                Some(target) => known.push(std::mem::replace(&mut name, target)),
+                None => break,
             }
         }
-        Some(Err(ResolveError::SERVER_FAILURE))
+        Some(Err(ResolveError::NOT_FOUND))
     }
 
     fn kinds(&self) -> Vec<Kind> {

@@ -22,6 +22,7 @@ const DATAGRAM: usize = 4096;
 /// RCODEs (RFC 1035, section 4.1.1).
 const SUCCESS: u16 = 0;
 const FORMAT_ERROR: u16 = 1;
+const REFUSED: u16 = 5;
 /// How long a server may take over TCP, milliseconds.
 const TCP: u64 = 5_000;
 
@@ -62,6 +63,7 @@ pub(super) async fn ask(
             Ok(Some(error)) => return Some(Err(error)),
             Ok(None) => {}
             Err(error) => {
+                server.broke();
                 server.failed(reactor::now());
                 resolver.say(Level::Error, &format!("send() failed{}", errno(&error)), server.address);
                 refused += 1;
@@ -91,12 +93,15 @@ async fn round(
     for (at, kind) in kinds.iter().enumerate().filter(|(at, _)| answers.get(*at).is_some_and(Option::is_none)) {
         let mix = server.mix(os::process::random());
         match Open::send(server.address, (name, *kind), mix, at)? {
-            Some(sent) => open.push(sent),
+            Some(sent) => {
+                server.asked();
+                open.push(sent);
+            }
             None => return Ok(Some(ResolveError::NOT_FOUND)),
         }
     }
     let put = reactor::now();
-    let heard = reactor::timeout(RESEND, listen(resolver, server, &mut open, answers)).await;
+    let heard = reactor::timeout(RESEND, listen(resolver, (server, name), &mut open, answers)).await;
     if heard.is_err() {
         server.silent(put, reactor::now());
     }
@@ -105,7 +110,7 @@ async fn round(
 
 async fn listen(
     resolver: &Resolver,
-    server: &Server,
+    (server, name): (&Server, &str),
     open: &mut Vec<Open>,
     answers: &mut [Option<Answer>],
 ) -> io::Result<Option<ResolveError>> {
@@ -129,7 +134,7 @@ async fn listen(
         }
         let Some(response) = judged(server, query, response).await? else {
             // The same in lower case: a server may know no other.
-            let Some(plain) = Open::send(server.address, (&query.name(), query.kind), 0, *at)? else {
+            let Some(plain) = Open::send(server.address, (name, query.kind), 0, *at)? else {
                 return Ok(Some(ResolveError::NOT_FOUND));
             };
             open.push(Open { again: true, ..plain });
@@ -151,6 +156,11 @@ async fn listen(
             FORMAT_ERROR => {
                 let (id, name) = (response.id(), query.name());
                 let text = format!("DNS error (1: Format error), query id:{id}, name:\"{name}\"");
+                resolver.log.write(Level::Error, None, text.as_bytes());
+            }
+            // Nor are those an answer that have nothing to do with names.
+            code if code > REFUSED => {
+                let text = format!("DNS error ({code}: Unknown error), query id:{}", response.id());
                 resolver.log.write(Level::Error, None, text.as_bytes());
             }
             code => return Ok(Some(ResolveError::Code(code))),
@@ -180,7 +190,12 @@ async fn judged(server: &Server, query: &Asked, response: Response) -> io::Resul
         }
         return Ok(surely.ok());
     }
-    let response = if response.is_truncated() { over_tcp(server.address, query).await? } else { response };
+    let response = if response.is_truncated() {
+        crate::net::next_number();
+        over_tcp(server.address, query).await?
+    } else {
+        response
+    };
     let failed = !matches!(response.code(), SUCCESS | FORMAT_ERROR);
     Ok((!(failed && query.is_mixed() && !server.keeps_case())).then_some(response))
 }

@@ -23,6 +23,8 @@ pub(super) struct Server {
     /// Loop time of its last answer, milliseconds.
     heard: Cell<u64>,
     case: Cell<Case>,
+    /// Whether it counts among the connections.
+    counted: Cell<bool>,
 }
 
 /// What a server makes of a question in mixed case.
@@ -44,6 +46,7 @@ impl Servers {
             rests_until: Cell::new(0),
             heard: Cell::new(0),
             case: Cell::new(Case::Unknown),
+            counted: Cell::new(false),
         });
         Self { list: list.collect(), turn: Cell::new(turn) }
     }
@@ -80,6 +83,18 @@ impl Server {
         if self.heard.get() < since {
             self.failed(now);
         }
+    }
+
+    /// It is asked. However many sockets that takes, they count as one connection until one fails.
+    pub(super) fn asked(&self) {
+        if !self.counted.replace(true) {
+            crate::net::next_number();
+        }
+    }
+
+    /// A socket to it failed.
+    pub(super) fn broke(&self) {
+        self.counted.set(false);
     }
 
     /// It was silent or refused at loop time `now`.
