@@ -29,7 +29,9 @@ fuzz_target!(|data: &[u8]| {
         let known = table.find(&client).cloned();
         match (event >> 2) % 4 {
             0 => match &known {
-                Some(flow) => flow.borrow_mut().arrive(|| at, ROOM),
+                Some(flow) => {
+                    flow.borrow_mut().arrive(|| at, ROOM);
+                }
                 None => {
                     table.insert(client, Rc::new(RefCell::new(Flow::new(at))));
                     *moved = now;

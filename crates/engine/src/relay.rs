@@ -18,7 +18,7 @@ use reactor::Timer;
 
 pub use end::{End, TlsEnd};
 pub use flow::{Flow, with_scratch};
-pub use rate::Limit;
+pub use rate::{Limit, Moment};
 
 /// Bytes moved in one poll before other sessions get their turn.
 const TURN: usize = 1 << 20;
@@ -54,8 +54,8 @@ pub enum Stop {
 
 /// What a relay tells while it runs. Counts are in the flows' cells.
 pub trait Report {
-    /// A read or write failed.
-    fn failed(&self, side: Side, way: Way, error: &io::Error);
+    /// A read or write failed: the call and its error.
+    fn failed(&self, side: Side, way: Way, call: &str, error: &io::Error);
     /// The first byte (or the end) came from the upstream.
     fn first_byte(&self);
 }
@@ -104,7 +104,8 @@ pub fn run<'a>(
                     Ok(bytes) => moved += bytes,
                     Err((way, error)) => {
                         let told = if way == Way::From { side } else { side.other() };
-                        report.failed(told, way, &error);
+                        let call = if way == Way::From { from.call(way) } else { to.call(way) };
+                        report.failed(told, way, call, &error);
                         if way == Way::To {
                             return Poll::Ready(Stop::Broken(told));
                         }

@@ -17,6 +17,7 @@ mod pass;
 mod preread;
 mod proxy;
 mod proxy_header;
+mod reach;
 mod realip;
 mod return_text;
 mod set;
@@ -35,6 +36,7 @@ use config::ServerId;
 use config::family::listen::VirtualAddress;
 use policy::address::Address;
 use policy::cache::Cache;
+use policy::limit_conn::Slot;
 use policy::template::Template;
 use policy::variables::Scope;
 use reactor::Socket;
@@ -87,6 +89,8 @@ pub struct Session {
     cache: Cache,
     /// How often the connection was passed on before it came here.
     pub passes: u8,
+    /// Whether the client has said something already, so that more of it is taken before the upstream is reached.
+    has_spoken: Cell<bool>,
     /// Upstream attempts, the last one the current.
     pub attempts: RefCell<Vec<Attempt>>,
     /// What preread learnt from the `ClientHello`.
@@ -116,7 +120,7 @@ pub struct Rare {
     /// Why `ssl_ocsp` refuses the client.
     pub ocsp_refusal: Cell<Option<&'static str>>,
     /// Slots held in `limit_conn` zones until the session ends.
-    pub slots: RefCell<Vec<policy::limit_conn::Slot>>,
+    pub slots: RefCell<Vec<Slot>>,
     /// `$limit_conn_status`.
     pub limit_status: Cell<Option<limit_conn::Status>>,
     /// The group or value whose name lines about the upstream bear before a peer is chosen.
@@ -144,14 +148,22 @@ pub struct Accepted {
     pub at: u64,
     /// How often it was passed on.
     pub passes: u8,
+    /// Slots in `limit_conn` zones that it holds from before it was passed on.
+    pub slots: Vec<Slot>,
 }
 
 impl Session {
     /// A session for `accepted`, at the default server of the address that was asked for.
     pub fn new(accepted: Accepted) -> Self {
-        let Accepted { generation, listener, socket, client, local, number, at, passes } = accepted;
+        let Accepted { generation, listener, socket, client, local, number, at, passes, slots } = accepted;
         let address = generation.plan.address_of(listener, local.as_ref());
         let server = generation.plan.virtual_address(listener, address).default;
+        let deferred = generation.plan.listener(listener).options.deferred;
+        let rare = if slots.is_empty() {
+            OnceCell::new()
+        } else {
+            OnceCell::from(Box::new(Rare { slots: RefCell::new(slots), ..Rare::default() }))
+        };
         Self {
             generation,
             number,
@@ -172,9 +184,10 @@ impl Session {
             local: local.map_or_else(OnceCell::new, OnceCell::from),
             cache: Cache::default(),
             passes,
+            has_spoken: Cell::new(deferred),
             attempts: RefCell::default(),
             hello: RefCell::default(),
-            rare: OnceCell::new(),
+            rare,
         }
     }
 
@@ -191,6 +204,11 @@ impl Session {
     /// The address that was asked for, with its servers.
     pub fn virtual_address(&self) -> &VirtualAddress {
         self.generation.plan.virtual_address(self.listener as usize, self.address as usize)
+    }
+
+    /// The address that is listened on, which may be a wildcard where several addresses share it.
+    pub fn listener_address(&self) -> &Address {
+        &self.generation.plan.listener(self.listener as usize).address
     }
 
     /// What most sessions have none of, made at the first call.
@@ -267,6 +285,7 @@ impl Session {
             number: self.number,
             at: self.accepted,
             passes: self.passes + 1,
+            slots: self.rare_if_any().map(|rare| rare.slots.take()).unwrap_or_default(),
         }
     }
 
@@ -320,12 +339,13 @@ async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>
     let session = Rc::new(Session::new(*accepted));
     session.log_plain(
         Level::Info,
-        format_args!("client {} connected to {}", session.client.borrow(), session.virtual_address().address),
+        format_args!("client {} connected to {}", session.client.borrow(), session.listener_address()),
     );
     let drain = &session.generation.drain;
     let _live = drain.enter();
     let mut phases = pin!(phases(&session, client));
     let done = drain.unless_forced(phases.as_mut()).await;
+    session.finish_attempt();
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
         Err(Cause::Passed(listener, local)) => return Some(Box::new(session.passed_on(listener, local))),
@@ -343,6 +363,7 @@ async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     // What is over soon lives on the heap meanwhile, so that a session that relays is small.
     if s.virtual_address().proxy_protocol {
         overload::within(s, proxy_header::read(s)).await?;
+        s.has_spoken.set(true);
     }
     realip::replace(s);
     s.doing(Action::Initializing);
@@ -353,6 +374,7 @@ async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     if s.virtual_address().ssl && matches!(client, End::Plain(_)) {
         let judged = s.server();
         overload::within(s, tls::handshake(s, client)).await?;
+        s.has_spoken.set(true);
         access::check_again(s, judged)?;
     }
     if s.server().conf.ssl_preread {

@@ -74,11 +74,14 @@ impl<D> Flow<D> {
         Self { waiting: VecDeque::from([first]), requests: 0, responses: 0 }
     }
 
-    /// A datagram of the client; it is dropped, as the network would, when `room` others wait.
-    pub fn arrive(&mut self, datagram: impl FnOnce() -> D, room: usize) {
-        if self.waiting.len() < room {
+    /// A datagram of the client; it is dropped, as the network would, when `room` others wait, and then this is
+    /// false.
+    pub fn arrive(&mut self, datagram: impl FnOnce() -> D, room: usize) -> bool {
+        let fits = self.waiting.len() < room;
+        if fits {
             self.waiting.push_back(datagram());
         }
+        fits
     }
 
     /// Takes the next datagram of the client, which counts from then on.
@@ -93,6 +96,11 @@ impl<D> Flow<D> {
         self.responses += 1;
     }
 
+    /// Datagrams of the client, those that wait among them.
+    pub fn arrived(&self) -> u64 {
+        self.requests + self.waiting.len() as u64
+    }
+
     /// Datagrams taken from the client.
     pub fn requests(&self) -> u64 {
         self.requests
@@ -105,7 +113,7 @@ impl<D> Flow<D> {
 
     /// Whether the next datagram of the client begins another session.
     pub fn is_full(&self, limits: &Limits) -> bool {
-        limits.requests > 0 && self.requests >= limits.requests
+        limits.requests > 0 && self.arrived() >= limits.requests
     }
 
     /// What holds at loop time `now` if the last datagram in either direction moved at `last`, both in

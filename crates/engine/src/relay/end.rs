@@ -8,6 +8,7 @@ use std::task::{Poll, ready};
 use reactor::Socket;
 use tls::{Shutdown, StreamError, Transfer};
 
+use super::Way;
 use super::pipe::Pipe;
 use crate::tls::{Connection, SessionKey};
 
@@ -151,6 +152,16 @@ impl End {
         match self {
             Self::Plain(socket) => Some(socket),
             Self::Tls(_) => None,
+        }
+    }
+
+    /// The call that is to blame where reading or writing fails.
+    pub fn call(&self, way: Way) -> &'static str {
+        match (self, way) {
+            (Self::Plain(_), Way::From) => "recv()",
+            (Self::Plain(_), Way::To) => "writev()",
+            (Self::Tls(_), Way::From) => "SSL_read()",
+            (Self::Tls(_), Way::To) => "SSL_write()",
         }
     }
 

@@ -5,11 +5,13 @@ use std::io;
 use std::task::Poll;
 
 use super::pipe::Pipe;
-use super::{End, Limit, Manner, Way};
+use super::{End, Limit, Manner, Moment, Way};
 
 /// What one read may bring through the scratch buffer, and what a pipe may take at once.
 const SCRATCH: usize = 128 * 1024;
 const SPLICE: usize = 256 * 1024;
+/// The most that one read brings under a rate, which is then paused for: what a buffer holds by default.
+const PACED: usize = 16 * 1024;
 /// Full reads in a row after which a direction counts as bulk.
 const BULK_AFTER: u8 = 2;
 /// Spliced pieces smaller than this, in a row, after which it no longer does.
@@ -99,9 +101,9 @@ impl<'a> Flow<'a> {
         }
         let most = match &mut self.limit {
             None => usize::MAX,
-            Some(limit) => match limit.allowed(reactor::now(), self.read.get()) {
+            Some(limit) => match limit.allowed(Moment::now(), self.read.get()) {
                 0 => return Ok(moved),
-                bytes => bytes,
+                bytes => bytes.min(manner.hold.unwrap_or(PACED)),
             },
         };
         let most = most.min(manner.hold.unwrap_or(usize::MAX));

@@ -21,16 +21,24 @@ impl Session {
         }
     }
 
-    /// The upstream said its first byte.
+    /// The upstream said something, or ended; only the first time counts.
     pub(super) fn first_byte(&self) {
         if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            attempt.first_byte_time = Some(attempt.age());
+            let age = attempt.age();
+            attempt.first_byte_time.get_or_insert(age);
         }
     }
 
-    /// The attempt is over: its counts and times become what variables say.
-    pub(super) fn finish_attempt(&self) {
+    /// The attempt did not even come to have an address.
+    pub(super) fn unname_attempt(&self) {
         if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
+            attempt.name = "".into();
+        }
+    }
+
+    /// The attempt is over, if it was not before: its counts and times become what variables say.
+    pub(super) fn finish_attempt(&self) {
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut().filter(|attempt| attempt.session_time.is_none()) {
             attempt.session_time = Some(attempt.age());
             attempt.received = self.from_upstream.get();
             attempt.sent = self.to_upstream.get();

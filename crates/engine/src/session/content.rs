@@ -1,17 +1,14 @@
 //! Content: what the session is for, and where a `proxy_pass` leads.
 
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
-
-use config::Content;
-use config::family::proxy::Pass;
-use policy::address::{self, Address, Host};
-use syntax::Level;
 
 use super::fail::Cause;
 use super::{Phase, Session, guard, pass, proxy, return_text};
 use crate::relay::End;
 use crate::upstream::Group;
+use config::Content;
+use config::family::proxy::Pass;
+use policy::address::{self, Address, Host};
 
 /// Runs the content handler of the server in force.
 pub(super) async fn run(s: &Session, client: &mut End) -> Phase {
@@ -67,29 +64,4 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
             Ok(Group::of_addresses(&name, guard::passed(s, &text, addresses)?))
         }
     }
-}
-
-/// Binds an upstream's socket where `proxy_bind` says.
-pub(super) fn bind(s: &Session, socket: &OwnedFd, to: &Address) -> Phase {
-    let Some(bind) = &s.server().conf.proxy.bind else { return Ok(()) };
-    let value = s.render(&bind.address);
-    if value.is_empty() {
-        return Ok(());
-    }
-    let Some(local) = address::parse_ip_port(&value) else {
-        s.log(Level::Error, format_args!("invalid local address \"{}\"", String::from_utf8_lossy(&value)));
-        return Ok(());
-    };
-    let Address::Inet(to) = to else { return Ok(()) };
-    let failed = |call: &str, error| Cause::Socket(call.to_owned(), error);
-    if bind.transparent {
-        os::options::set_transparent(socket, to.is_ipv6())
-            .map_err(|error| failed("setsockopt(IP_TRANSPARENT)", error))?;
-    }
-    if local.port() == 0 {
-        // Lets the kernel choose the port at connect, when it knows the other end.
-        let _ = os::options::set_bind_address_no_port(socket);
-    }
-    let bound = os::socket::bind(socket, &os::SockAddr::Inet(local));
-    bound.map_err(|error| failed(&format!("bind({})", String::from_utf8_lossy(&value)), error))
 }

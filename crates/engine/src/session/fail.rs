@@ -79,8 +79,8 @@ pub enum Cause {
     PassNowhere(String),
     /// Nothing came or went for `proxy_timeout`.
     RelayTimeout,
-    /// A side of the relay could not be read or written; the level says which.
-    Relay(Level, &'static str, io::Error),
+    /// The text of `return` could not be sent: the call and its error.
+    ReturnFailed(&'static str, io::Error),
     /// An upstream did not answer in time (UDP).
     UpstreamTimeout,
     /// `worker_shutdown_timeout` ran out.
@@ -102,7 +102,6 @@ impl Cause {
             | Self::HeaderRead(_)
             | Self::ClientRead(_)
             | Self::RelayTimeout
-            | Self::Relay(..)
             | Self::ShutdownTimeout
             | Self::ReturnTimeout
             | Self::PassNowhere(_) => 200,
@@ -123,7 +122,7 @@ impl Cause {
     pub fn level(&self) -> Option<Level> {
         match self {
             Self::Told(_) | Self::Passed(..) | Self::ManyHandshakes | Self::LimitFull => None,
-            Self::Limited(_, level) | Self::ManySessions(_, level) | Self::Relay(level, ..) => Some(*level),
+            Self::Limited(_, level) | Self::ManySessions(_, level) => Some(*level),
             Self::HeaderTimeout
             | Self::HeaderRead(_)
             | Self::ClientRead(_)
@@ -136,6 +135,7 @@ impl Cause {
             | Self::PreludeTimeout(_)
             | Self::RelayTimeout
             | Self::ShutdownTimeout
+            | Self::ReturnFailed(..)
             | Self::ReturnTimeout => Some(Level::Info),
             // That the machine has no socket to give, or one that cannot be prepared, is worse than a peer's address.
             Self::Socket(call, _) if call.starts_with("socket(") || call.starts_with("setsockopt(") => {
@@ -181,7 +181,7 @@ impl fmt::Display for Cause {
             Self::PassPreread => f.write_str("cannot pass connection with preread data"),
             Self::PassNowhere(address) => write!(f, "port not found for \"{address}\""),
             Self::RelayTimeout | Self::ReturnTimeout => f.write_str("connection timed out (110: Connection timed out)"),
-            Self::Relay(_, call, error) => write!(f, "{call} failed{}", errno(error)),
+            Self::ReturnFailed(call, error) => write!(f, "{call} failed{}", errno(error)),
             Self::UpstreamTimeout => f.write_str("upstream timed out (110: Connection timed out)"),
             Self::ShutdownTimeout => f.write_str("shutdown timeout"),
             Self::BufferedOnNext => f.write_str("buffered data on next upstream"),
@@ -252,10 +252,10 @@ mod tests {
                 "socket() failed (24: Too many open files)",
             ),
             (
-                Cause::Relay(Level::Error, "recv()", refused()),
-                200,
-                Some(Level::Error),
-                "recv() failed (111: Connection refused)",
+                Cause::ReturnFailed("writev()", refused()),
+                500,
+                Some(Level::Info),
+                "writev() failed (111: Connection refused)",
             ),
             (Cause::PassNowhere("1.2.3.4:5".into()), 200, Some(Level::Error), "port not found for \"1.2.3.4:5\""),
             (Cause::UpstreamTimeout, 502, Some(Level::Error), "upstream timed out (110: Connection timed out)"),

@@ -47,12 +47,7 @@ impl Session {
             let _ = write!(line, " while {}", action.text());
         }
         let udp = if self.is_udp() { "udp " } else { "" };
-        let _ = write!(
-            line,
-            ", {udp}client: {}, server: {}",
-            self.client.borrow().ip_text(),
-            self.virtual_address().address
-        );
+        let _ = write!(line, ", {udp}client: {}, server: {}", self.client.borrow().ip_text(), self.listener_address());
         if !self.proxying.get() {
             return;
         }

@@ -44,6 +44,10 @@ fn reaching(action: Action) -> bool {
 /// Counts the session for its client, until it ends.
 pub(super) fn count_client(s: &Session) -> Phase {
     let Some(most) = s.server().conf.overload.client_connections else { return Ok(()) };
+    if s.passes > 0 {
+        // It was counted where it came from.
+        return Ok(());
+    }
     let client = s.client.borrow();
     let Address::Inet(address) = &*client else { return Ok(()) };
     match s.generation.plan.clients.try_acquire(&key(address.ip()), most) {

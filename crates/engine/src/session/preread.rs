@@ -36,7 +36,10 @@ async fn peek(s: &Session) -> Phase {
         relay::with_scratch(size, |buffer| {
             loop {
                 let bytes = match s.socket.poll_peek(buffer) {
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        s.has_spoken.set(false);
+                        return Poll::Pending;
+                    }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::ClientRead(error))),
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(Cause::Told(200))),
                     Poll::Ready(Ok(bytes)) => bytes,
@@ -70,7 +73,12 @@ async fn consume(s: &Session, client: &mut End) -> Phase {
         if room.is_empty() {
             return Err(Cause::PrereadFull);
         }
-        let bytes: io::Result<usize> = std::future::poll_fn(|_| client.poll_read(room)).await;
+        let read = std::future::poll_fn(|_| {
+            let read = client.poll_read(room);
+            s.has_spoken.set(s.has_spoken.get() && read.is_ready());
+            read
+        });
+        let bytes: io::Result<usize> = read.await;
         match bytes {
             Err(error) => return Err(Cause::ClientRead(error)),
             Ok(0) => return Err(Cause::Told(200)),

@@ -4,7 +4,7 @@ use policy::template::Template;
 
 use super::fail::Cause;
 use super::{Action, Session};
-use crate::relay::{self, End};
+use crate::relay::{self, End, Way};
 
 /// How long the text may take to be sent, milliseconds.
 const SEND_TIMEOUT: u64 = 5_000;
@@ -33,7 +33,7 @@ pub(super) async fn run(s: &Session, client: &mut End, text: &Template) -> super
             discard(client);
             Ok(())
         }
-        Ok(Err(error)) => Err(Cause::Relay(syntax::Level::Info, "send()", error)),
+        Ok(Err(error)) => Err(Cause::ReturnFailed(client.call(Way::To), error)),
         Err(_elapsed) => Err(Cause::ReturnTimeout),
     }
 }

@@ -122,7 +122,7 @@ fn cause(s: &Session, error: HandshakeError) -> Cause {
     match error {
         HandshakeError::Closed => Cause::ClosedInHandshake,
         HandshakeError::Rejected => Cause::HandshakeRejected,
-        HandshakeError::Io(error) => Cause::Handshake(format!("SSL_do_handshake() failed{}", errno(&error)), true),
+        HandshakeError::Io(error) => Cause::Handshake(format!("{}{}", HandshakeError::Closed, errno(&error)), true),
         HandshakeError::Certificate(text) => {
             s.log(syntax::Level::Error, format_args!("{text}"));
             Cause::Handshake(format!("SSL_do_handshake() failed (SSL: {})", tls::CERT_CB_ERROR), true)

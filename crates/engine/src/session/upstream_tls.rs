@@ -12,6 +12,7 @@ use tls::{ClientContext, ConnectOptions, HandshakeError, Identity, Stream};
 
 use super::fail::Cause;
 use super::{Action, Session};
+use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::{SessionKey, Transport};
 use crate::upstream::{Group, Picked};
@@ -25,7 +26,6 @@ pub(super) async fn handshake(
     picked: &Picked,
     socket: Rc<Socket>,
 ) -> Result<End, Option<Cause>> {
-    s.doing(Action::HandshakingUpstream);
     let Some(conf) = &s.server().conf.proxy_ssl else { return Err(Some(Cause::Told(500))) };
     let name = name(s, group);
     let alpn: Vec<Vec<u8>> = conf.alpn.iter().map(|protocol| s.render(protocol)).collect();
@@ -51,6 +51,7 @@ pub(super) async fn handshake(
     })?;
     let mut end = TlsEnd::new(Rc::new(RefCell::new(stream)), socket);
     let timeout = s.server().conf.proxy.connect_timeout;
+    s.doing(Action::HandshakingUpstream);
     match reactor::timeout(timeout, super::tls::shake(&end)).await {
         Err(_elapsed) => return Err(None),
         Ok(Err(error)) => {
@@ -101,12 +102,11 @@ fn identity(s: &Session) -> Result<Option<Arc<Identity>>, String> {
 
 fn tell(s: &Session, error: &HandshakeError) {
     match error {
-        HandshakeError::Io(error) => s.log_failed(Level::Error, "SSL_do_handshake()", error),
+        HandshakeError::Io(error) => {
+            s.log(Level::Error, format_args!("{}{}", HandshakeError::Closed, errno(error)));
+        }
         HandshakeError::Library(errors) if !errors.is_peers_fault() => {
             s.log(Level::Crit, format_args!("{error}"));
-        }
-        HandshakeError::Closed => {
-            s.log(Level::Error, format_args!("peer closed connection in SSL handshake"));
         }
         _ => s.log(Level::Error, format_args!("{error}")),
     }

@@ -1,0 +1,364 @@
+//! Content: reaching an upstream. Find the group, connect to a peer of it, try others where one fails.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use config::family::proxy::{HeaderVersion, Pass};
+use policy::address::{self, Address};
+use reactor::Socket;
+use syntax::Level;
+
+use super::fail::Cause;
+use super::proxy::Told;
+use super::{Action, Phase, Session, content, upstream_tls};
+use crate::counters::{self, Counter};
+use crate::log::errno;
+use crate::relay::{End, Moment, Report, Side, Way, with_scratch};
+use crate::upstream::{Attempt, Group, Picked, Picker};
+
+/// What a client may say before the upstream is reached, where `proxy_buffer_size` is not set.
+const BUFFER: usize = 16 * 1024;
+
+/// An upstream that was reached.
+pub(super) struct Reached {
+    /// The group.
+    pub(super) group: Rc<Group>,
+    /// The connection.
+    pub(super) upstream: End,
+    /// The peer.
+    pub(super) picked: Picked,
+    /// What was read from the client meanwhile.
+    pub(super) early: Vec<u8>,
+    /// The second in which the content phase began.
+    pub(super) began: i64,
+}
+
+/// Finds the group and connects to a peer of it.
+pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase<Reached> {
+    let began = Moment::now().second;
+    let local = local(s);
+    let group = content::group(s, pass).await?;
+    let mut early = Early::new(s, client);
+    let (upstream, picked) = connect(s, &group, local.as_ref(), &mut early).await?;
+    Ok(Reached { group, upstream, picked, early: early.bytes, began })
+}
+
+/// What `proxy_bind` comes to for one session.
+pub(super) struct Local {
+    address: SocketAddr,
+    /// As it was given.
+    text: String,
+    transparent: bool,
+}
+
+/// Evaluates `proxy_bind`, once for all attempts.
+pub(super) fn local(s: &Session) -> Option<Local> {
+    let bind = s.server().conf.proxy.bind.as_ref()?;
+    let value = s.render(&bind.address);
+    if value.is_empty() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(&value).into_owned();
+    let Some(address) = address::parse_ip_port(&value) else {
+        s.log(Level::Error, format_args!("invalid local address \"{text}\""));
+        return None;
+    };
+    Some(Local { address, text, transparent: bind.transparent })
+}
+
+/// The client while the upstream is not reached. Where it has said something already (a PROXY header, a handshake) what
+/// it says is taken at once, as far as it fits a buffer; otherwise that waits in the socket.
+struct Early<'a> {
+    client: &'a mut End,
+    bytes: Vec<u8>,
+    room: usize,
+    begun: bool,
+}
+
+impl<'a> Early<'a> {
+    fn new(s: &Session, client: &'a mut End) -> Self {
+        let room = if s.has_spoken.get() { s.server().conf.proxy.buffer_size.unwrap_or(BUFFER) } else { 0 };
+        Self { client, bytes: Vec::new(), room, begun: false }
+    }
+
+    /// Waits for `step` and reads meanwhile.
+    async fn during<T>(&mut self, s: &Session, step: impl Future<Output = T>) -> T {
+        let mut step = std::pin::pin!(step);
+        std::future::poll_fn(|context| {
+            let done = step.as_mut().poll(context);
+            if done.is_pending() && self.room > 0 {
+                let is_first = !std::mem::replace(&mut self.begun, true);
+                if self.read(s) || is_first {
+                    s.doing(Action::Proxying);
+                }
+            }
+            done
+        })
+        .await
+    }
+
+    /// Takes what there is; whether there was anything.
+    fn read(&mut self, s: &Session) -> bool {
+        let before = self.bytes.len();
+        while self.bytes.len() < self.room {
+            let (bytes, room, client) = (&mut self.bytes, self.room, &mut *self.client);
+            let read = with_scratch(room - bytes.len(), |buffer| {
+                let read = client.poll_read(buffer);
+                if let Poll::Ready(Ok(count)) = &read {
+                    bytes.extend_from_slice(buffer.get(..*count).unwrap_or_default());
+                }
+                read
+            });
+            match read {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) if count > 0 => s.received.set(s.received.get() + count as u64),
+                Poll::Ready(Ok(_)) => self.room = 0,
+                Poll::Ready(Err(error)) => {
+                    let call = self.client.call(Way::From);
+                    Told(s).failed(Side::Client, Way::From, call, &error);
+                    self.room = 0;
+                }
+            }
+        }
+        self.bytes.len() > before
+    }
+}
+
+/// Why one attempt came to nothing.
+enum Missed {
+    /// Another peer may be tried; what there is to say is said.
+    Peer,
+    /// The session ends.
+    Session(Cause),
+}
+
+impl From<Cause> for Missed {
+    fn from(cause: Cause) -> Self {
+        Self::Session(cause)
+    }
+}
+
+/// The attempts of one session, as `proxy_next_upstream` allows them.
+struct Attempts<'a> {
+    s: &'a Session,
+    group: &'a Rc<Group>,
+    picker: Picker,
+    left: usize,
+    /// Loop time at which the first one began.
+    started: u64,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(s: &'a Session, group: &'a Rc<Group>) -> Self {
+        let picker = Picker::new(group, |key| s.render(key));
+        let most = s.server().conf.proxy.next_upstream_tries;
+        let left = if most > 0 { picker.tries().min(most) } else { picker.tries() };
+        Self { s, group, picker, left, started: reactor::now() }
+    }
+
+    /// Begins the next one.
+    fn begin(&mut self) -> Phase<Picked> {
+        self.s.doing(Action::Connecting);
+        let Some(picked) = self.picker.pick() else {
+            self.s.start_attempt(Attempt::new(Arc::clone(&self.group.name)));
+            return Err(Cause::NoLiveUpstreams);
+        };
+        self.s.start_attempt(Attempt::new(Arc::clone(&picked.name)));
+        Ok(picked)
+    }
+
+    /// Ends one that came to nothing; an error where it was the last.
+    fn missed(&mut self, picked: &Picked) -> Phase {
+        let s = self.s;
+        counters::count(Counter::UpstreamsFailed);
+        if picked.failed() {
+            s.log(Level::Warn, format_args!("upstream server temporarily disabled"));
+        }
+        s.finish_attempt();
+        self.left = self.left.saturating_sub(1);
+        let proxy = &s.server().conf.proxy;
+        let late = proxy.next_upstream_timeout > 0 && reactor::now() - self.started >= proxy.next_upstream_timeout;
+        if self.left == 0 || !proxy.next_upstream || late { Err(Cause::Told(502)) } else { Ok(()) }
+    }
+}
+
+/// Connects to a peer of `group`.
+async fn connect(s: &Session, group: &Rc<Group>, local: Option<&Local>, early: &mut Early<'_>) -> Phase<(End, Picked)> {
+    let mut attempts = Attempts::new(s, group);
+    loop {
+        let picked = attempts.begin()?;
+        match attempt(s, group, &picked, local, early).await {
+            Ok(end) => {
+                picked.connected(s.attempt_time());
+                s.connected();
+                return Ok((end, picked));
+            }
+            Err(Missed::Session(cause)) => return Err(cause),
+            Err(Missed::Peer) => attempts.missed(&picked)?,
+        }
+    }
+}
+
+/// One attempt: connect, PROXY header, TLS.
+async fn attempt(
+    s: &Session,
+    group: &Rc<Group>,
+    picked: &Picked,
+    local: Option<&Local>,
+    early: &mut Early<'_>,
+) -> Result<End, Missed> {
+    let server = s.server();
+    let socket = prepare(s, &picked.address, local)?;
+    let to = crate::net::sock_addr(&picked.address);
+    let connecting = early.during(s, Socket::connect(socket, &to));
+    let socket = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
+        Ok(Ok(socket)) => Rc::new(socket),
+        Ok(Err(error)) => {
+            tell_failed(s, picked, error.as_io(), error.at_once());
+            return Err(Missed::Peer);
+        }
+        Err(_elapsed) => {
+            s.log(Level::Error, format_args!("upstream timed out (110: Connection timed out)"));
+            return Err(Missed::Peer);
+        }
+    };
+    if server.conf.core.tcp_nodelay && matches!(picked.address, Address::Inet(_)) {
+        socket.set_nodelay();
+    }
+    match server.tls.client.current() {
+        None => {
+            announce(s, &socket, picked);
+            Ok(End::Plain(socket))
+        }
+        Some(context) => {
+            if server.conf.proxy.protocol != HeaderVersion::Off {
+                send_header(s, &socket)?;
+            }
+            counters::count(Counter::UpstreamHandshakes);
+            let shaking = upstream_tls::handshake(s, &context, group, picked, Rc::clone(&socket));
+            let shaken = shaking.await.inspect_err(|_| counters::count(Counter::UpstreamHandshakesFailed));
+            let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
+            announce(s, &socket, picked);
+            Ok(end)
+        }
+    }
+}
+
+/// Tells of a failed connect.
+fn tell_failed(s: &Session, picked: &Picked, error: &io::Error, at_once: bool) {
+    let to = if at_once { format!(" to {}", picked.name) } else { String::new() };
+    s.log(connect_level(error), format_args!("connect(){to} failed{}", errno(error)));
+}
+
+/// The level of a failed connect: what the network does is an error, what the machine does is
+/// critical.
+fn connect_level(error: &io::Error) -> Level {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused
+        | Kind::ConnectionReset
+        | Kind::NetworkDown
+        | Kind::NetworkUnreachable
+        | Kind::HostUnreachable
+        | Kind::TimedOut
+        | Kind::WouldBlock => Level::Error,
+        _ => Level::Crit,
+    }
+}
+
+/// A socket for a peer at `to`, bound where `proxy_bind` says. A failure is told, and leaves the attempt without a name.
+fn prepare(s: &Session, to: &Address, local: Option<&Local>) -> Phase<OwnedFd> {
+    let made = crate::upstream::socket(to, s.is_udp())
+        .map_err(|error| Cause::Socket("socket()".to_owned(), error))
+        .and_then(|socket| set_up(s, socket, local));
+    made.inspect_err(|cause| {
+        s.tell(cause);
+        s.unname_attempt();
+    })
+    .map_err(|cause| Cause::Told(cause.status()))
+}
+
+fn set_up(s: &Session, socket: OwnedFd, local: Option<&Local>) -> Phase<OwnedFd> {
+    let proxy = &s.server().conf.proxy;
+    if proxy.socket_keepalive {
+        let _ = os::options::set_keepalive(&socket, true);
+    }
+    if proxy.socket_rcvbuf > 0 {
+        let _ = os::options::set_rcvbuf(&socket, proxy.socket_rcvbuf);
+    }
+    if proxy.socket_sndbuf > 0 {
+        let _ = os::options::set_sndbuf(&socket, proxy.socket_sndbuf);
+    }
+    let Some(local) = local else { return Ok(socket) };
+    if local.transparent {
+        let is_ipv6 = local.address.is_ipv6();
+        let call = if is_ipv6 { "setsockopt(IPV6_TRANSPARENT)" } else { "setsockopt(IP_TRANSPARENT)" };
+        os::options::set_transparent(&socket, is_ipv6).map_err(|error| Cause::Socket(call.to_owned(), error))?;
+    }
+    if local.address.port() == 0 {
+        // Lets the kernel choose the port at connect, when it knows the other end.
+        let _ = os::options::set_bind_address_no_port(&socket);
+    }
+    let bound = os::socket::bind(&socket, &os::SockAddr::Inet(local.address));
+    bound.map_err(|error| Cause::Socket(format!("bind({})", local.text), error))?;
+    Ok(socket)
+}
+
+/// A datagram socket to a peer of `group`. There is no answer to wait for, so only what the machine knows to be in
+/// vain has another peer tried.
+pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>, local: Option<&Local>) -> Phase<(Socket, Picked)> {
+    let mut attempts = Attempts::new(s, group);
+    loop {
+        let picked = attempts.begin()?;
+        let socket = prepare(s, &picked.address, local)?;
+        match os::socket::connect(&socket, &crate::net::sock_addr(&picked.address)) {
+            Ok(_) => {
+                let socket = Socket::datagram(socket);
+                picked.connected(0);
+                s.connected();
+                announce(s, &socket, &picked);
+                return Ok((socket, picked));
+            }
+            Err(error) => tell_failed(s, &picked, &error, true),
+        }
+        attempts.missed(&picked)?;
+    }
+}
+
+/// `proxy L:P connected to A`.
+fn announce(s: &Session, socket: &Socket, picked: &Picked) {
+    if !s.server().error_log.admits(Level::Info) {
+        return;
+    }
+    let udp = if s.is_udp() { "udp " } else { "" };
+    let local = socket.local_addr().map_or_else(|_| String::new(), |local| crate::net::address(local).to_string());
+    s.log_plain(Level::Info, format_args!("{udp}proxy {local} connected to {}", picked.name));
+}
+
+/// The PROXY header for the upstream, if one is asked for.
+pub(super) fn header(s: &Session) -> Vec<u8> {
+    match s.server().conf.proxy.protocol {
+        HeaderVersion::Off => Vec::new(),
+        version => s.proxy_header(version == HeaderVersion::V2),
+    }
+}
+
+/// Sends the PROXY header before the upstream's handshake.
+fn send_header(s: &Session, socket: &Socket) -> Phase {
+    let header = header(s);
+    match socket.try_write(&header) {
+        Ok(sent) => {
+            s.to_upstream.set(s.to_upstream.get() + sent as u64);
+            if sent == header.len() { Ok(()) } else { Err(Cause::HeaderNotSent) }
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Cause::HeaderNotSent),
+        Err(error) => {
+            s.log_failed(Level::Error, "send()", &error);
+            Err(Cause::Told(500))
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Datagrams between a client and an upstream: sent on as they come, until counts or silence end it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+
+use os::batch::{Came, Incoming};
+use policy::flow::State;
+use reactor::{Socket, Timer};
+use syntax::Level;
+
+use super::{Flow, LONGEST, reply};
+use crate::log::level_of;
+use crate::relay::{Limit, Moment};
+use crate::session::fail::Cause;
+use crate::session::{Action, Phase, Session, proxy, reach};
+use crate::upstream::Picked;
+
+/// Datagrams taken from an upstream at a time.
+const ANSWERS: usize = 4;
+/// How long a session that drains still passes on answers, milliseconds: those to what it has sent are under way.
+const LAST_ANSWERS: u64 = 1_000;
+
+thread_local! {
+    /// Room for answers, which are passed on before anything else happens.
+    static INCOMING: RefCell<Incoming> = RefCell::new(Incoming::new(ANSWERS, LONGEST));
+    /// The same for one answer, where a rate may forbid the next one.
+    static ONE: RefCell<Incoming> = RefCell::new(Incoming::new(1, LONGEST));
+}
+
+/// How a relay of datagrams ended.
+#[derive(Clone, Copy)]
+enum Ended {
+    /// As many answers as were to come.
+    Done,
+    /// Silence, with answers still to come or not.
+    Silent { missing: bool },
+    /// The gateway shuts down.
+    Shutdown,
+    /// A datagram could not be sent; that is told.
+    Broken,
+}
+
+/// Relays until the session is over. `began` is the second in which the content phase did.
+pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Socket, picked: Picked, began: i64) -> Phase {
+    let conf = &s.server().conf.proxy;
+    let upload = proxy::limit(s, conf.upload_rate.as_ref(), began);
+    flow.upload.replace(upload);
+    let relay = Relay {
+        s,
+        flow,
+        upstream,
+        download: RefCell::new(proxy::limit(s, conf.download_rate.as_ref(), began)),
+        header: RefCell::new(reach::header(s)),
+        failed: Cell::new(false),
+    };
+    s.doing(Action::Proxying);
+    let ended = relay.run().await;
+    s.finish_attempt();
+    let told = relay.tell(ended);
+    if !relay.failed.get() {
+        picked.release(s.attempt_first_byte(), s.attempt_time());
+    } else if picked.failed() {
+        s.log(Level::Warn, format_args!("upstream server temporarily disabled"));
+    }
+    told
+}
+
+struct Relay<'a> {
+    s: &'a Session,
+    flow: &'a Flow,
+    upstream: &'a Socket,
+    download: RefCell<Option<Limit>>,
+    /// The PROXY header, until the first datagram took it along.
+    header: RefCell<Vec<u8>>,
+    /// The upstream's socket failed, or answers were missing.
+    failed: Cell<bool>,
+}
+
+impl Relay<'_> {
+    async fn run(&self) -> Ended {
+        let limits = &self.flow.limits;
+        let mut last = reactor::now();
+        let mut leaves = None;
+        let (idle, delay) = (Timer::new(), Timer::new());
+        idle.set(last + limits.timeout);
+        std::future::poll_fn(|_| {
+            let now = reactor::now();
+            let Some(moved) = self.exchange(now) else { return Poll::Ready(Ended::Broken) };
+            if moved {
+                last = now;
+                if self.s.generation.drain.is_draining() {
+                    leaves.get_or_insert(now + LAST_ANSWERS);
+                }
+            }
+            if self.flow.datagrams.borrow().state(last, now, limits) == State::Done {
+                return Poll::Ready(Ended::Done);
+            }
+            if let Some(until) = self.paused_until(now) {
+                // A direction that waits for its rate does not run into the timeout.
+                idle.cancel();
+                delay.set(until);
+                if delay.poll_expired().is_ready() {
+                    reactor::wake_current();
+                }
+                return Poll::Pending;
+            }
+            if moved || !idle.is_set() {
+                idle.set(leaves.unwrap_or(u64::MAX).min(now + limits.timeout));
+            }
+            idle.poll_expired().map(|()| {
+                if leaves.is_some() {
+                    return Ended::Shutdown;
+                }
+                let state = self.flow.datagrams.borrow().state(0, u64::MAX, limits);
+                Ended::Silent { missing: matches!(state, State::Silent { missing: true }) }
+            })
+        })
+        .await
+    }
+
+    /// Moves what can be moved at loop time `now`; whether anything was, `None` after a failure to send.
+    fn exchange(&self, now: u64) -> Option<bool> {
+        let sent = self.send_on()?;
+        // Where no answer is wanted none is waited for, be it there already.
+        if sent && self.flow.datagrams.borrow().state(now, now, &self.flow.limits) == State::Done {
+            return Some(true);
+        }
+        Some(self.pass_back()? | sent)
+    }
+
+    /// Until when a direction waits, if one does.
+    fn paused_until(&self, now: u64) -> Option<u64> {
+        let paused = |limit: &RefCell<Option<Limit>>| limit.borrow().as_ref().and_then(|limit| limit.paused_until(now));
+        match (paused(&self.flow.upload), paused(&self.download)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Sends on what has come from the client; whether anything has.
+    fn send_on(&self) -> Option<bool> {
+        let (s, flow) = (self.s, self.flow);
+        s.received.set(flow.came.get());
+        let mut moved = false;
+        loop {
+            let Some(datagram) = flow.datagrams.borrow_mut().take() else { return Some(moved) };
+            moved = true;
+            let header = self.header.take();
+            let out = if header.is_empty() { datagram } else { [header, datagram].concat() };
+            match self.upstream.try_write(&out) {
+                Ok(sent) => s.to_upstream.set(s.to_upstream.get() + sent as u64),
+                // Full: lost, as on the network.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    self.failed(Action::SendingUpstream, "sendmsg()", &error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Passes on all answers that have come; whether any has.
+    fn pass_back(&self) -> Option<bool> {
+        let mut moved = false;
+        let room = if self.download.borrow().is_some() { &ONE } else { &INCOMING };
+        while self.is_allowed() {
+            let came = room.with_borrow_mut(|incoming| {
+                let read = std::task::ready!(self.upstream.poll_receive(incoming));
+                Poll::Ready(read.map(|_| self.hand_over(incoming)))
+            });
+            match came {
+                Poll::Pending => break,
+                Poll::Ready(Ok(all_sent)) => all_sent?,
+                Poll::Ready(Err(error)) => {
+                    self.s.first_byte();
+                    self.failed(Action::ReadingUpstream, "recv()", &error);
+                    // The reference counts it as an answer, so that a session ends on it.
+                    self.flow.datagrams.borrow_mut().answer();
+                }
+            }
+            moved = true;
+        }
+        Some(moved)
+    }
+
+    fn is_allowed(&self) -> bool {
+        let mut download = self.download.borrow_mut();
+        download.as_mut().is_none_or(|limit| limit.allowed(Moment::now(), self.s.from_upstream.get()) > 0)
+    }
+
+    /// Hands answers over to the client; `None` after a failure to send.
+    fn hand_over(&self, incoming: &Incoming) -> Option<()> {
+        let s = self.s;
+        for Came { bytes, .. } in incoming.iter() {
+            let bytes = bytes.get(..self.flow.buffer).unwrap_or(bytes);
+            s.first_byte();
+            s.from_upstream.set(s.from_upstream.get() + bytes.len() as u64);
+            if let Some(limit) = &mut *self.download.borrow_mut() {
+                limit.charge(reactor::now(), bytes.len());
+            }
+            if let Err(error) = reply(s, self.flow, bytes) {
+                self.told(Action::SendingClient, Level::Info, "sendmsg()", &error);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn failed(&self, action: Action, call: &str, error: &io::Error) {
+        self.failed.set(true);
+        self.told(action, Level::Error, call, error);
+    }
+
+    fn told(&self, action: Action, level: Level, call: &str, error: &io::Error) {
+        self.s.doing(action);
+        self.s.log_failed(level_of(error, level), call, error);
+        self.s.doing(Action::Proxying);
+    }
+
+    /// Says how it ended.
+    fn tell(&self, ended: Ended) -> Phase {
+        match ended {
+            Ended::Done => self.tell_counts("done"),
+            Ended::Silent { missing: false } => self.tell_counts("timed out"),
+            Ended::Silent { missing: true } => {
+                self.failed.set(true);
+                let cause = Cause::UpstreamTimeout;
+                self.s.tell(&cause);
+                return Err(Cause::Told(cause.status()));
+            }
+            Ended::Broken => {}
+            Ended::Shutdown => self.s.log_plain(Level::Info, format_args!("disconnected on shutdown")),
+        }
+        Ok(())
+    }
+
+    fn tell_counts(&self, what: &str) {
+        let s = self.s;
+        let datagrams = self.flow.datagrams.borrow();
+        let (requests, responses) = (datagrams.requests(), datagrams.responses());
+        s.log_plain(
+            Level::Info,
+            format_args!(
+                "udp {what}, packets from/to client:{requests}/{responses}, bytes from/to client:{}/{}, \
+                 bytes from/to upstream:{}/{}",
+                s.received.get(),
+                s.sent.get(),
+                s.from_upstream.get(),
+                s.to_upstream.get()
+            ),
+        );
+    }
+}
