@@ -4,8 +4,14 @@
 
 mod differential {
     mod load;
+    mod parsers;
+    mod resolver;
     mod sessions;
     mod side_by_side;
+    mod streams;
+    mod tls;
+    mod udp;
+    mod upstreams;
 }
 
 /// The real nginx.

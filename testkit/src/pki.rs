@@ -2,6 +2,7 @@
 //!
 //! Files: `ca1.crt`, `ca2.crt` (roots); `inter.crt` (under ca1); `server.crt` (RSA, `*.example.com`), `ecdsa.crt`,
 //! `other.crt` (`other.test`), `deep.crt` (with `inter`), `impostor.crt` (by ca2); `client.crt` (by ca1),
+//! `odd.crt` (a subject of odd letters), `ed25519.crt`, `p521.crt`,
 //! `client2.crt` (by ca2), `deepclient.crt`, `expired.crt`, `revoked.crt`, `self.crt`; `encrypted.key` (of `server.crt`,
 //! passphrase `sesame`); `ca1.crl`, with `revoked` on it, and `ca1-empty.crl`; `ocsp.crt` (by ca1, to sign OCSP responses).
 
@@ -77,6 +78,11 @@ fn make(dir: &Path) {
     issue(dir, "impostor", "ec", "ca2", "/O=Lockgate Test/CN=impostor", &san("DNS:*.example.com"), "");
     issue(dir, "named", "ec", "ca1", "/O=Lockgate Test/CN=named.example.net", leaf, "");
     issue(dir, "client", "ec", "ca1", "/O=Lockgate, Inc/CN=client", leaf, "");
+    let odd = "/O=\u{dc}bung \"q\" <a>+b;c #x/OU= lead/OU=trail /CN=odd";
+    issue(dir, "odd", "ec", "ca1", odd, leaf, "-preserveDN");
+    for kind in ["ed25519", "p521"] {
+        issue(dir, kind, kind, "ca1", &format!("/O=Lockgate Test/CN={kind}"), &san("DNS:*.example.com"), "");
+    }
     issue(dir, "client2", "ec", "ca2", "/O=Lockgate Test/CN=client2", leaf, "");
     issue(dir, "revoked", "ec", "ca1", "/O=Lockgate Test/CN=revoked", leaf, "");
     issue(dir, "ocsp", "ec", "ca1", "/O=Lockgate Test/CN=ocsp", &format!("{leaf}extendedKeyUsage=OCSPSigning\n"), "");
@@ -140,19 +146,24 @@ fn ca_conf(ca: &str) -> String {
     format!(
         "[ca]\ndefault_ca=d\n[d]\ndatabase={ca}.index\nserial={ca}.serial\nnew_certs_dir=.\ncertificate={ca}.crt\n\
          private_key={ca}.key\ndefault_md=sha256\npolicy=p\nunique_subject=no\ndefault_days=3650\n[p]\n\
-         organizationName=optional\ncommonName=supplied\n"
+         organizationName=optional\norganizationalUnitName=optional\ncommonName=supplied\n"
     )
 }
 
 fn key(dir: &Path, name: &str, kind: &str) {
-    let how = if kind == "rsa" { "RSA -pkeyopt rsa_keygen_bits:2048" } else { "EC -pkeyopt ec_paramgen_curve:P-256" };
+    let how = match kind {
+        "rsa" => "RSA -pkeyopt rsa_keygen_bits:2048",
+        "ed25519" => "ED25519",
+        "p521" => "EC -pkeyopt ec_paramgen_curve:P-521",
+        _ => "EC -pkeyopt ec_paramgen_curve:P-256",
+    };
     openssl(dir, &format!("genpkey -algorithm {how} -out"), &format!("{name}.key"));
 }
 
 fn issue(dir: &Path, name: &str, kind: &str, ca: &str, subject: &str, extensions: &str, more: &str) {
     key(dir, name, kind);
     std::fs::write(dir.join(format!("{name}.ext")), extensions).expect("the extensions");
-    openssl(dir, &format!("req -new -key {name}.key -out {name}.csr -subj"), subject);
+    openssl(dir, &format!("req -new -utf8 -key {name}.key -out {name}.csr -subj"), subject);
     openssl(
         dir,
         &format!("ca -batch -notext -config {ca}.cnf -extfile {name}.ext {more} -in {name}.csr -out"),

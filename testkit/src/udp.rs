@@ -18,8 +18,12 @@ pub struct UdpPeer(UdpSocket);
 impl UdpPeer {
     /// Talks to `to` (`ip:port`) from a fresh port.
     pub fn connect(to: &str) -> Self {
-        let any = if to.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" };
-        let socket = UdpSocket::bind(any).expect("a UDP socket");
+        Self::connect_from(if to.starts_with('[') { "[::1]" } else { "127.0.0.1" }, to)
+    }
+
+    /// The same from this local address.
+    pub fn connect_from(from: &str, to: &str) -> Self {
+        let socket = UdpSocket::bind(format!("{from}:0")).expect("a UDP socket");
         socket.connect(to).unwrap_or_else(|error| panic!("connect to {to}: {error}"));
         socket.set_read_timeout(Some(LIMIT)).expect("a read timeout");
         Self(socket)
@@ -36,6 +40,16 @@ impl UdpPeer {
         let count = self.0.recv(&mut buffer).expect("a datagram");
         buffer.truncate(count);
         buffer
+    }
+
+    /// Receives one datagram, if one comes within `span`.
+    pub fn recv_within(&self, span: Duration) -> Option<Vec<u8>> {
+        self.0.set_read_timeout(Some(span)).expect("a read timeout");
+        let mut buffer = vec![0; 65_536];
+        let got = self.0.recv(&mut buffer);
+        self.0.set_read_timeout(Some(LIMIT)).expect("a read timeout");
+        buffer.truncate(got.ok()?);
+        Some(buffer)
     }
 
     /// Sends one datagram and receives one, as text.

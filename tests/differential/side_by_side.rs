@@ -8,6 +8,8 @@ struct Seen {
     /// What the client made of it.
     client: String,
     access: Vec<String>,
+    /// The lines of the log named by [`Comparison::also`].
+    also: Vec<String>,
     errors: Vec<String>,
 }
 
@@ -23,17 +25,44 @@ pub(crate) struct Comparison<'a> {
     main: &'a str,
     level: &'static str,
     with: Vec<(&'a str, String)>,
+    also: Option<&'a str>,
+    unordered: bool,
 }
 
 /// Compares `stream`, the inside of `stream {}`.
 pub(crate) fn compare<'a>(stream: &str) -> Comparison<'a> {
-    Comparison { stream: format!("{LOG}{stream}"), main: "", level: "info", with: Vec::new() }
+    let stream = format!("{LOG}{stream}");
+    Comparison { stream, main: "", level: "info", with: Vec::new(), also: None, unordered: false }
 }
 
 impl<'a> Comparison<'a> {
     /// Sets what `%name` stands for.
     pub(crate) fn with(mut self, name: &'a str, value: impl Into<String>) -> Self {
         self.with.push((name, value.into()));
+        self
+    }
+
+    /// Sets the level of the error log, else `info`.
+    pub(crate) fn level(mut self, level: &'static str) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets directives of the main context.
+    pub(crate) fn main(mut self, main: &'a str) -> Self {
+        self.main = main;
+        self
+    }
+
+    /// Compares the log file of this name, too.
+    pub(crate) fn also(mut self, log: &'a str) -> Self {
+        self.also = Some(log);
+        self
+    }
+
+    /// Sessions end at the same time, so that their lines in logs may come in any order.
+    pub(crate) fn unordered(mut self) -> Self {
+        self.unordered = true;
         self
     }
 
@@ -50,15 +79,19 @@ impl<'a> Comparison<'a> {
         }
         let mut gateway = builder.start();
         let said = client(&mut gateway);
-        let access = gateway.access(lines);
+        gateway.access(lines);
         gateway.signal(testkit::Signal::QUIT);
         gateway.wait();
         let ports = ports(&self.stream).into_iter().filter(|name| self.with.iter().all(|(known, _)| known != name));
         let ports: Vec<(String, String)> = ports.map(|name| (gateway.port(&name).to_string(), name)).collect();
         let dir = gateway.path("").display().to_string();
+        // Services are the same for both programs, so that it shows which of them was chosen.
+        let services = self.with.iter().filter(|(_, value)| value.parse::<std::net::SocketAddr>().is_ok());
+        let services: Vec<_> = services.collect();
         let plain = |text: String| {
             let text = text.replace(dir.trim_end_matches('/'), "%dir");
-            anonymous(&ports.iter().fold(text, |text, (port, name)| text.replace(port, name)))
+            let text = services.iter().fold(text, |text, (name, value)| text.replace(value, &format!("%{name}")));
+            anonymous(&ports.iter().fold(text, |text, (port, name)| replace_number(&text, port, name)))
         };
         let errors = gateway.errors().into_iter().filter(|line| line.level != "notice").map(|line| {
             let number = line.connection.map(|number| format!("*{number} ")).unwrap_or_default();
@@ -67,29 +100,57 @@ impl<'a> Comparison<'a> {
         let mut errors: Vec<String> = errors.collect();
         // Sessions that run at the same time may speak in any order, each for itself in its own.
         errors.sort_by_key(|line| line.split('*').nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok()));
-        Seen { client: plain(said), access: access.into_iter().map(plain).collect(), errors }
+        let lines = |name: &str| {
+            let mut lines: Vec<String> = gateway.access_in(name, 0).into_iter().map(plain).collect();
+            if self.unordered {
+                lines.sort();
+            }
+            lines
+        };
+        let also = self.also.map(lines).unwrap_or_default();
+        Seen { client: plain(said), access: lines("access.log"), also, errors }
     }
 }
 
-/// The names of leased ports: `127.0.0.1:%name`.
+/// The names of leased ports: `127.0.0.1:%name`, or the same after a wildcard.
 fn ports(stream: &str) -> Vec<String> {
-    let names = stream.split("127.0.0.1:%").skip(1);
+    let names = stream.split(":%").skip(1);
     let mut names: Vec<String> =
         names.map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect()).collect();
+    names.retain(|name| name != "dir" && name != "pki");
     names.sort();
     names.dedup();
     names
 }
 
-/// Replaces the ports that the kernel chose.
+/// Replaces `number` where it stands for itself.
+fn replace_number(text: &str, number: &str, name: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(number) {
+        let is_part = before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+        out.push_str(before);
+        out.push_str(if is_part { number } else { name });
+        rest = after;
+    }
+    out + rest
+}
+
+/// Replaces the ports that the kernel chose, after any address of this machine.
 fn anonymous(text: &str) -> String {
-    let mut parts = text.split("127.0.0.1:");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
+    let mut out = String::new();
+    for part in text.split_inclusive(':') {
         let rest = part.trim_start_matches(|letter: char| letter.is_ascii_digit());
-        out.push_str("127.0.0.1:");
-        out.push_str(if rest.len() < part.len() { "#" } else { "" });
-        out.push_str(rest);
+        let is_port = rest.len() + 3 < part.len() && is_address(&out);
+        out.push_str(if is_port { "#" } else { "" });
+        out.push_str(if is_port { rest } else { part });
     }
     out
+}
+
+/// Whether `text` ends in an address and a colon.
+fn is_address(text: &str) -> bool {
+    let before = text.strip_suffix(':').unwrap_or_default();
+    let word = before.rsplit([' ', '"', '[', '(']).next().unwrap_or_default();
+    before.ends_with(']') || word.starts_with("127.")
 }

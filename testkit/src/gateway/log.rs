@@ -39,6 +39,7 @@ pub(crate) fn glibc_words(text: &str) -> String {
     text.replace("(110: Operation timed out)", "(110: Connection timed out)")
         .replace("(98: Address in use)", "(98: Address already in use)")
         .replace("(99: Address not available)", "(99: Cannot assign requested address)")
+        .replace("(90: Message too large)", "(90: Message too long)")
 }
 
 #[cfg(test)]
