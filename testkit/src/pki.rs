@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use crate::Scratch;
 
 /// Changes when the set of files does, so that an older set is not taken for it.
-const EDITION: &str = "testkit-pki-3";
+const EDITION: &str = "testkit-pki-4";
 
 /// The made files.
 #[derive(Debug)]

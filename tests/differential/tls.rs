@@ -214,7 +214,7 @@ fn upstreams() {
             compare(&stream).with("up", up.addr()).run(1, |gw| {
                 let mut peer = gw.connect("in");
                 let _ = peer.try_send("hello\n");
-                peer.recv_some().map(|part| part.len().to_string()).unwrap_or_default()
+                peer.recv_some().unwrap_or_default().len().to_string()
             });
         }
     }
@@ -231,7 +231,7 @@ fn upstreams() {
                 let one = || {
                     let mut peer = gw.connect("in");
                     let _ = peer.try_send("hello\n");
-                    peer.recv_some().map(|part| part.len().to_string()).unwrap_or_default()
+                    peer.recv_some().unwrap_or_default().len().to_string()
                 };
                 let first = one();
                 gw.access(1);
