@@ -8,15 +8,16 @@ use super::side_by_side::compare;
 
 /// The services that the names lead to: they say the last byte of their address.
 struct Services {
-    port: Port,
+    /// They end before the port is given back.
     _running: Vec<TcpBackend>,
+    port: Port,
 }
 
 fn services() -> Services {
     let port = Port::lease();
     let at = |last: u8| TcpBackend::banner_at(&format!("127.0.0.{last}:{}", port.number()), &last.to_string());
     let running = (1..6).map(at).collect();
-    Services { port, _running: running }
+    Services { _running: running, port }
 }
 
 /// Questions by kind and name, sorted. Those about names that are known tell how often they came; what a server refuses
