@@ -268,6 +268,10 @@ fn groups_that_follow_a_service() {
         (&[(1, 1, "a.test"), (2, 1, "b.test")], "server name.test service=s resolve;"),
     ] {
         let dns = Dns::start(offers(records));
-        following(server, &dns, &services, |gw| answers(gw, 12));
+        following(server, &dns, &services, |gw| {
+            // The backup of the configuration serves until the name is known.
+            testkit::poll("a peer by name", || (!matches!(gw.ask("in", "").as_str(), "" | "5")).then_some(()));
+            answers(gw, 12)
+        });
     }
 }
