@@ -8,6 +8,10 @@ use crate::conf_command::Lists;
 use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
 
+/// The highest security level there is.
+#[cfg(feature = "aws-lc")]
+const HIGHEST_LEVEL: u32 = 5;
+
 /// The `@SECLEVEL=n` of a cipher string, if any.
 pub(crate) fn security_level(list: &str) -> Option<u32> {
     tokens(list).find_map(|token| token.split_once("@SECLEVEL=")?.1.parse().ok())
@@ -24,45 +28,50 @@ pub(crate) fn set(
     list: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), TlsError> {
-    let usable = usable(list, warnings);
-    builder.set_cipher_list(&usable).map_err(|stack| {
-        let what = format!("SSL_CTX_set_cipher_list(\"{list}\")");
-        let mut errors = LibraryErrors::from(&stack);
-        if errors.is_empty() {
-            errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
-        }
-        TlsError::failed(&what, &errors)
-    })?;
+    let usable = usable(list, warnings).ok_or_else(|| failed(list, LibraryErrors::default()))?;
+    builder.set_cipher_list(&usable).map_err(|stack| failed(list, LibraryErrors::from(&stack)))?;
     lists.ciphers = backend::c_text(&usable);
     Ok(())
 }
 
-#[cfg(not(feature = "aws-lc"))]
-fn usable(list: &str, _: &mut Vec<Warning>) -> String {
-    list.to_owned()
+fn failed(list: &str, mut errors: LibraryErrors) -> TlsError {
+    if errors.is_empty() {
+        errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
+    }
+    TlsError::failed(&format!("SSL_CTX_set_cipher_list(\"{list}\")"), &errors)
 }
 
+#[cfg(not(feature = "aws-lc"))]
+fn usable(list: &str, _: &mut Vec<Warning>) -> Option<String> {
+    Some(list.to_owned())
+}
+
+/// What the library can do of `list`; `None` where that is nothing.
 #[cfg(feature = "aws-lc")]
-fn usable(list: &str, warnings: &mut Vec<Warning>) -> String {
+fn usable(list: &str, warnings: &mut Vec<Warning>) -> Option<String> {
     let mut kept = Vec::new();
     let mut unknown = Vec::new();
     for token in tokens(list) {
-        let token = token.split("@SECLEVEL=").next().unwrap_or_default();
-        if token.is_empty() {
-            continue;
-        }
-        kept.push(token);
+        let token = match token.split_once("@SECLEVEL=") {
+            Some((token, level)) => level.parse().is_ok_and(|level: u32| level <= HIGHEST_LEVEL).then_some(token)?,
+            None => token,
+        };
         // what is only excluded or moved may be absent; TLS 1.3 suites have a list of their own
         let is_added = !token.starts_with(['!', '-', '+', '@']) && !token.starts_with("TLS_");
-        if is_added && !is_known(token) {
-            unknown.push(token);
+        match token {
+            "" => {}
+            token if is_added && !is_known(token) => unknown.push(token),
+            token => kept.push(token),
         }
     }
-    if !unknown.is_empty() && unknown.len() < kept.len() {
+    if kept.is_empty() {
+        return None;
+    }
+    if !unknown.is_empty() {
         let unknown = unknown.join(":");
         warnings.push(Warning(format!("ciphers \"{unknown}\" are not supported by AWS-LC, ignored")));
     }
-    kept.join(":")
+    Some(kept.join(":"))
 }
 
 #[cfg(feature = "aws-lc")]
@@ -106,6 +115,16 @@ mod tests {
             try_list("foo").0.unwrap_err().to_string(),
             "SSL_CTX_set_cipher_list(\"foo\") failed (SSL: error:0A0000B9:SSL routines::no cipher match)"
         );
+    }
+
+    #[test]
+    fn lists_of_nothing_and_levels_that_are_none_fail() {
+        for list in ["", ":", "@SECLEVEL=1", "DEFAULT:@SECLEVEL=9", "DEFAULT@SECLEVEL=x", "foo:bar"] {
+            assert!(try_list(list).0.is_err(), "{list}");
+        }
+        for list in ["foo:HIGH", "ECDHE+foo:HIGH", "CAMELLIA:HIGH"] {
+            assert!(try_list(list).0.is_ok(), "{list}");
+        }
     }
 
     #[cfg(feature = "aws-lc")]

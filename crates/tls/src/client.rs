@@ -90,7 +90,7 @@ impl ClientContext {
             });
         }
         for (name, value) in &settings.conf_commands {
-            conf_command::run(&mut builder, &mut lists, false, (name, value))?;
+            conf_command::run(&mut builder, &mut lists, false, (name, value), &mut warnings)?;
         }
         let context = Self {
             context: builder.build(),

@@ -3,11 +3,12 @@
 
 use std::ffi::CString;
 
-use openssl::ssl::{Ssl, SslContextBuilder};
+use openssl::ssl::SslContextBuilder;
 
 use crate::backend;
-use crate::error::TlsError;
+use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
+use crate::groups;
 
 #[cfg(feature = "aws-lc")]
 mod emulation;
@@ -64,28 +65,15 @@ pub(crate) fn run(
     lists: &mut Lists,
     is_server: bool,
     (name, value): (&str, &str),
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), TlsError> {
     if matches!(name.to_ascii_lowercase().as_str(), "groups" | "curves") {
-        lists.groups =
-            Some(groups(value).ok_or_else(|| TlsError::failed(&what(name, value), &bad_value(name, value)))?);
+        let parsed = groups::parse(value, warnings);
+        lists.groups = Some(parsed.ok_or_else(|| TlsError::failed(&what(name, value), &bad_value(name, value)))?);
         return Ok(());
     }
     #[cfg(feature = "aws-lc")]
-    return emulation::run(builder, lists, is_server, (name, value));
+    return emulation::run(builder, lists, is_server, (name, value), warnings);
     #[cfg(not(feature = "aws-lc"))]
     backend::conf_command(builder, is_server, name, value)
-}
-
-/// A list of groups the library knows; `None` if it does not.
-pub(crate) fn groups(list: &str) -> Option<CString> {
-    let list = backend::c_text(list)?;
-    on_scratch(|ssl| backend::set_groups(ssl, &list))?;
-    Some(list)
-}
-
-fn on_scratch<T>(set: impl FnOnce(&mut Ssl) -> Result<T, openssl::error::ErrorStack>) -> Option<T> {
-    let context = openssl::ssl::SslContext::builder(openssl::ssl::SslMethod::tls()).ok()?.build();
-    let result = Ssl::new(&context).and_then(|mut ssl| set(&mut ssl));
-    drop(openssl::error::ErrorStack::get());
-    result.ok()
 }

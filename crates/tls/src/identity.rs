@@ -14,6 +14,9 @@ use crate::settings::{KeyPair, Pem};
 
 const NO_START_LINE: (u32, &str, &str) = (0x0480_006C, "PEM routines", "no start line");
 
+/// The label of a certificate with what it is to be trusted for.
+const TRUSTED: &str = "TRUSTED CERTIFICATE";
+
 /// A certificate chain with its key. May be cached and shared.
 pub struct Identity {
     pub(crate) leaf: X509,
@@ -106,9 +109,13 @@ fn failed(function: &str, name: &str, stack: &ErrorStack) -> TlsError {
 /// All certificates of a file, at least one. `is_chain`: all but the first read as nginx reads a chain.
 pub(crate) fn certificates(source: &Pem, is_chain: bool) -> Result<Vec<X509>, TlsError> {
     let mut found = Vec::new();
-    for block in pem::blocks(&source.bytes, &["CERTIFICATE", "X509 CERTIFICATE"]) {
-        let function = if is_chain && !found.is_empty() { "PEM_read_bio_X509()" } else { "PEM_read_bio_X509_AUX()" };
-        found.push(X509::from_pem(block).map_err(|stack| {
+    for block in pem::blocks(&source.bytes, &["CERTIFICATE", "X509 CERTIFICATE", TRUSTED]) {
+        let is_issuer = is_chain && !found.is_empty();
+        if is_issuer && pem::is_labelled(block, TRUSTED) {
+            continue;
+        }
+        let function = if is_issuer { "PEM_read_bio_X509()" } else { "PEM_read_bio_X509_AUX()" };
+        found.push(certificate(block).map_err(|stack| {
             let what = format!("cannot load certificate \"{}\": {function}", source.name);
             TlsError::failed(&what, &LibraryErrors::from(&stack))
         })?);
@@ -116,8 +123,17 @@ pub(crate) fn certificates(source: &Pem, is_chain: bool) -> Result<Vec<X509>, Tl
     if found.is_empty() { Err(no_certificate(source)) } else { Ok(found) }
 }
 
+/// The certificate of a block. Labels other than the usual one are older, or tell that more follows it: for whom it is
+/// to be trusted, which is not looked at.
+fn certificate(block: &[u8]) -> Result<X509, ErrorStack> {
+    match pem::content(block) {
+        Some(bytes) if !pem::is_labelled(block, "CERTIFICATE") => X509::from_der(&bytes),
+        _ => X509::from_pem(block),
+    }
+}
+
 fn no_certificate(source: &Pem) -> TlsError {
-    no_block(&format!("cannot load certificate \"{}\": PEM_read_bio_X509_AUX()", source.name), "TRUSTED CERTIFICATE")
+    no_block(&format!("cannot load certificate \"{}\": PEM_read_bio_X509_AUX()", source.name), TRUSTED)
 }
 
 /// The error for PEM text without the wanted block.

@@ -15,6 +15,7 @@ mod connection;
 mod ech;
 mod error;
 mod error_text;
+mod groups;
 mod hello;
 mod identity;
 mod info;

@@ -21,8 +21,15 @@ pub(crate) fn blocks<'a>(text: &'a [u8], labels: &'a [&'a str]) -> impl Iterator
     })
 }
 
+/// Whether a block has this label.
+pub(crate) fn is_labelled(block: &[u8], label: &str) -> bool {
+    block
+        .strip_prefix(b"-----BEGIN ")
+        .and_then(|rest| rest.strip_prefix(label.as_bytes()))
+        .is_some_and(|rest| rest.starts_with(b"-----"))
+}
+
 /// The bytes that a block holds in base64; headers are not understood.
-#[cfg(feature = "aws-lc")]
 pub(crate) fn content(block: &[u8]) -> Option<Vec<u8>> {
     let lines = block.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let text: Vec<u8> = lines.filter(|line| !line.starts_with(b"-----")).flatten().copied().collect();

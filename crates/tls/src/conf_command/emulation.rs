@@ -1,12 +1,13 @@
 //! The configuration commands that AWS-LC can follow. Names are OpenSSL's, in any case; what is known there but not
-//! possible here is refused with the remedy, never ignored.
+//! possible here is refused with the remedy, or told.
 
 use openssl::ssl::{SslContextBuilder, SslOptions, SslVersion};
 
-use super::{Lists, bad_value, on_scratch, what};
+use super::{Lists, bad_value, what};
 use crate::backend;
-use crate::error::TlsError;
+use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
+use crate::groups::{self, on_scratch};
 
 const NOT_HERE: &[&str] = &[
     "certificate",
@@ -15,7 +16,6 @@ const NOT_HERE: &[&str] = &[
     "clientcafile",
     "clientcapath",
     "dhparameters",
-    "ecdhparameters",
     "encryptthenmac",
     "antireplay",
     "privatekey",
@@ -27,6 +27,31 @@ const NOT_HERE: &[&str] = &[
     "verifycapath",
     "verifymode",
     "ignoreunexpectedeof",
+];
+
+/// Options of OpenSSL that ask for what the library does anyhow, does not do in any case, or may do and need not.
+const WITHOUT_EFFECT: &[&str] = &[
+    "allownodhekex",
+    "antireplay",
+    "bugs",
+    "canames",
+    "clientrenegotiation",
+    "compression",
+    "dhsingle",
+    "ecdhsingle",
+    "emptyfragments",
+    "encryptthenmac",
+    "ignoreunexpectedeof",
+    "ktls",
+    "ktlstxzerocopysendfile",
+    "middleboxcompat",
+    "norenegotiation",
+    "noresumptiononrenegotiation",
+    "prefernodhekex",
+    "rxcertificatecompression",
+    "txcertificatecompression",
+    "unsafelegacyrenegotiation",
+    "unsafelegacyserverconnect",
 ];
 
 const SIGALGS: &[(&str, u16)] = &[
@@ -63,18 +88,20 @@ pub(super) fn run(
     lists: &mut Lists,
     is_server: bool,
     (name, value): (&str, &str),
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), TlsError> {
     let command = name.to_ascii_lowercase();
     let done = match command.as_str() {
         "ciphersuites" => return ciphersuites(builder, lists, name, value),
         "cipherstring" => crate::ciphers::set(builder, lists, value, &mut Vec::new()).ok(),
-        "minprotocol" => bound(value, |version| builder.set_min_proto_version(version)),
-        "maxprotocol" => bound(value, |version| builder.set_max_proto_version(version)),
+        "minprotocol" => bound(value, true, |version| builder.set_min_proto_version(version)),
+        "maxprotocol" => bound(value, false, |version| builder.set_max_proto_version(version)),
         "protocol" => each_signed(value, |word, on| protocol(builder, word, on)),
-        "options" => each_signed(value, |word, on| option(builder, is_server, word, on)),
+        "options" => each_signed(value, |word, on| option(builder, word, on, warnings)),
+        "ecdhparameters" => curve(lists, value, warnings),
         "signaturealgorithms" => signature_algorithms(lists, value),
         "clientsignaturealgorithms" if is_server => peer_signature_algorithms(lists, value),
-        "numtickets" => value.parse().ok().map(|tickets| backend::set_num_tickets(builder, tickets)),
+        "numtickets" => leading_number(value).map(|tickets| backend::set_num_tickets(builder, tickets)),
         other if NOT_HERE.contains(&other) => {
             return Err(TlsError(format!(
                 "{} is not supported with AWS-LC, use the build with OpenSSL",
@@ -94,7 +121,9 @@ pub(super) fn run(
 }
 
 fn ciphersuites(builder: &mut SslContextBuilder, lists: &mut Lists, name: &str, value: &str) -> Result<(), TlsError> {
-    if let Some(list) = backend::c_text(value).filter(|list| backend::set_ciphersuites(builder, list).is_ok()) {
+    // The library takes commas for colons, too.
+    let list = backend::c_text(value).filter(|_| !value.contains(','));
+    if let Some(list) = list.filter(|list| backend::set_ciphersuites(builder, list).is_ok()) {
         lists.ciphersuites = Some(list);
         return Ok(());
     }
@@ -103,8 +132,13 @@ fn ciphersuites(builder: &mut SslContextBuilder, lists: &mut Lists, name: &str, 
 }
 
 /// Sets a bound by its name; `None` stands for the library's own.
-fn bound(value: &str, set: impl FnOnce(Option<SslVersion>) -> Result<(), openssl::error::ErrorStack>) -> Option<()> {
+fn bound(
+    value: &str,
+    is_least: bool,
+    set: impl FnOnce(Option<SslVersion>) -> Result<(), openssl::error::ErrorStack>,
+) -> Option<()> {
     let version = match value {
+        "None" | "SSLv3" if is_least => None,
         "None" => None,
         "TLSv1" => Some(SslVersion::TLS1),
         "TLSv1.1" => Some(SslVersion::TLS1_1),
@@ -134,7 +168,8 @@ fn protocol(builder: &mut SslContextBuilder, word: &str, on: bool) -> Option<()>
         "tlsv1.1" => SslOptions::NO_TLSV1_1,
         "tlsv1.2" => SslOptions::NO_TLSV1_2,
         "tlsv1.3" => SslOptions::NO_TLSV1_3,
-        "sslv2" | "sslv3" if !on => SslOptions::empty(),
+        // They are off for good.
+        "sslv2" | "sslv3" => SslOptions::empty(),
         _ => return None,
     };
     if on {
@@ -145,21 +180,17 @@ fn protocol(builder: &mut SslContextBuilder, word: &str, on: bool) -> Option<()>
     Some(())
 }
 
-fn option(builder: &mut SslContextBuilder, is_server: bool, word: &str, on: bool) -> Option<()> {
-    let (bits, set) = match word.to_ascii_lowercase().as_str() {
-        "serverpreference" if is_server => (SslOptions::CIPHER_SERVER_PREFERENCE, on),
+fn option(builder: &mut SslContextBuilder, word: &str, on: bool, warnings: &mut Vec<Warning>) -> Option<()> {
+    let lower = word.to_ascii_lowercase();
+    let (bits, set) = match lower.as_str() {
+        "serverpreference" => (SslOptions::CIPHER_SERVER_PREFERENCE, on),
         "sessionticket" => (SslOptions::NO_TICKET, !on),
-        // what the library does anyhow, or does not have to be told
-        "norenegotiation" | "ecdhsingle" | "dhsingle" | "middleboxcompat" | "bugs" | "emptyfragments" if on => {
-            return Some(());
-        }
-        "compression"
-        | "unsafelegacyrenegotiation"
-        | "unsafelegacyserverconnect"
-        | "clientrenegotiation"
-        | "prioritizechacha"
-            if !on =>
-        {
+        word if WITHOUT_EFFECT.contains(&word) => return Some(()),
+        "extendedmastersecret" if on => return Some(()),
+        "prioritizechacha" | "strictcertcheck" if !on => return Some(()),
+        "prioritizechacha" | "strictcertcheck" | "extendedmastersecret" => {
+            let sign = if on { "" } else { "-" };
+            warnings.push(Warning(format!("\"{sign}{word}\" is not supported by AWS-LC, ignored")));
             return Some(());
         }
         _ => return None,
@@ -170,6 +201,27 @@ fn option(builder: &mut SslContextBuilder, is_server: bool, word: &str, on: bool
         builder.clear_options(bits)
     };
     Some(())
+}
+
+/// One curve; a library that chooses by itself need not be told to.
+fn curve(lists: &mut Lists, value: &str, warnings: &mut Vec<Warning>) -> Option<()> {
+    if matches!(value.to_ascii_lowercase().as_str(), "automatic" | "+automatic") {
+        return Some(());
+    }
+    lists.groups = Some(groups::parse(value, warnings).filter(|_| !value.contains(':'))?);
+    Some(())
+}
+
+/// The number that a text begins with, 0 where there is none; none below.
+fn leading_number(text: &str) -> Option<usize> {
+    let text = text.trim_start();
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+    match digits.get(..end)? {
+        "" if text.starts_with('-') => None,
+        "" => Some(0),
+        number => number.parse().ok(),
+    }
 }
 
 fn signature_algorithms(lists: &mut Lists, value: &str) -> Option<()> {

@@ -22,6 +22,7 @@ use crate::conf_command::{self, Lists};
 use crate::ech;
 use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
+use crate::groups;
 use crate::identity::{self, Identity};
 use crate::pem;
 use crate::security_level;
@@ -55,13 +56,13 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         verified::keep(&mut builder)?;
     }
     diffie_hellman(&mut builder, settings.dhparam.as_ref(), warnings)?;
-    lists.groups = curves(&settings.ecdh_curve)?;
+    lists.groups = curves(&settings.ecdh_curve, warnings)?;
     builder.set_session_id_context(&session_id_context::digest(settings, &identities))?;
     let ticket_keys = sessions(&mut builder, settings);
     alpn(&mut builder, &settings.alpn);
     builder.set_status_callback(|ssl| Ok(staple::on_request(ssl)))?;
     for (name, value) in &settings.conf_commands {
-        conf_command::run(&mut builder, &mut lists, true, (name, value))?;
+        conf_command::run(&mut builder, &mut lists, true, (name, value), warnings)?;
     }
     #[cfg(feature = "aws-lc")]
     ech::install(&mut builder, &settings.ech)?;
@@ -204,11 +205,11 @@ fn diffie_hellman(
     builder.set_tmp_dh(&parameters).map_err(|stack| TlsError::failed(&what, &LibraryErrors::from(&stack)))
 }
 
-fn curves(list: &str) -> Result<Option<std::ffi::CString>, TlsError> {
+fn curves(list: &str, warnings: &mut Vec<Warning>) -> Result<Option<std::ffi::CString>, TlsError> {
     if list == "auto" {
         return Ok(None);
     }
-    match conf_command::groups(list) {
+    match groups::parse(list, warnings) {
         Some(list) => Ok(Some(list)),
         None => Err(TlsError(format!("SSL_CTX_set1_curves_list(\"{list}\") failed"))),
     }

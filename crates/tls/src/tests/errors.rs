@@ -41,6 +41,45 @@ fn text_that_is_not_pem_is_told_by_its_use() {
     );
 }
 
+/// `made` under another label, with `more` behind it.
+fn labelled(made: &Made, label: &str, more: &[u8]) -> Vec<u8> {
+    let bytes = [&*made.certificate.to_der().unwrap(), more].concat();
+    let text = openssl::base64::encode_block(&bytes);
+    let lines: Vec<String> =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")).into_bytes()
+}
+
+#[test]
+fn certificates_of_every_label_are_read() {
+    let (authority, issuer) = (authority("ca"), authority("issuer"));
+    let made = signed("localhost", &authority);
+    // Trusted for servers: a sequence of object identifiers in another one.
+    let trusted = [0x30, 0x0c, 0x30, 0x0a, 0x06, 0x08, 0x2b, 6, 1, 5, 5, 7, 3, 1];
+    for (label, more) in
+        [("X509 CERTIFICATE", &[][..]), ("TRUSTED CERTIFICATE", &[]), ("TRUSTED CERTIFICATE", &trusted)]
+    {
+        let chain = |second: &Made| [labelled(&made, label, more), labelled(second, label, more)].concat();
+        let certificate = pem("/c.pem", chain(&issuer));
+        let settings = ServerSettings {
+            certificates: vec![KeyPair { certificate: certificate.clone(), ..made.pair() }],
+            client_ca: Some(pem("/ca.pem", labelled(&authority, label, more))),
+            ..ServerSettings::default()
+        };
+        ServerContext::build(&settings).unwrap();
+        let read = crate::identity::certificates(&certificate, false).unwrap();
+        assert_eq!(read.len(), 2, "{label}");
+        assert_eq!(read[0].to_der().unwrap(), made.certificate.to_der().unwrap());
+        // A chain goes on with certificates that are not marked as trusted.
+        let read = crate::identity::certificates(&certificate, true).unwrap();
+        assert_eq!(read.len(), if label.starts_with('T') { 1 } else { 2 }, "{label}");
+    }
+    let damaged =
+        pem("/d.pem", b"-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n".to_vec());
+    let told = build_error(&with_pair(KeyPair { certificate: damaged, ..made.pair() }));
+    assert!(told.starts_with("cannot load certificate \"/d.pem\": PEM_read_bio_X509_AUX() failed"), "{told}");
+}
+
 #[test]
 fn damaged_certificates_and_keys_are_refused_at_every_length() {
     let made = self_signed("localhost");
