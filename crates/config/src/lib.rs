@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use directive::{Args, Contexts, Directive, FAMILIES, Family, directives};
 pub use family::Settings;
-pub use load::{Loaded, Options, load};
+pub use load::{Loaded, Options, Stage, load};
 pub use world::World;
 
 use family::{
@@ -34,6 +34,8 @@ pub struct Config {
     pub events: events::Events,
     /// `stream { }`, if there is one.
     pub stream: Option<Stream>,
+    /// Files that logs name, in force anywhere or not, in written order: all are opened, so that a mistake is found.
+    pub log_files: Vec<PathBuf>,
 }
 
 /// `stream { }`: what sessions run by.
@@ -53,8 +55,6 @@ pub struct Stream {
     pub limits: overload::Limits,
     /// Each unguarded `proxy_pass` that leads wherever a client asks for.
     pub open_relays: Vec<syntax::Place>,
-    /// Files that logs name, in force anywhere or not: all are opened, so that a mistake is found.
-    pub log_files: Vec<PathBuf>,
     /// Where the block ends: what errors about the whole of it name.
     pub end: syntax::Place,
     /// Resolvers in use; [`core::ResolverId`] indexes this.
@@ -72,7 +72,6 @@ impl Stream {
             limit_zones: Vec::new(),
             limits: overload::limits(&overload::Settings::default()),
             open_relays: Vec::new(),
-            log_files: Vec::new(),
             end: syntax::Place::CommandLine,
             resolvers: Vec::new(),
         }

@@ -4,6 +4,8 @@
 mod line;
 mod walk;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use policy::variables::Variables;
@@ -20,9 +22,9 @@ pub(crate) use line::{Line, Refusal, text};
 /// Where the configuration lies and what the command line says.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The main file (`-c`), absolute. Its directory is what certificates and includes are relative to.
+    /// The main file (`-c`), as messages show it. Its directory is what certificates and includes are relative to.
     pub conf: PathBuf,
-    /// The prefix (`-p`), absolute: what logs and the pid file are relative to.
+    /// The prefix (`-p`), as it was given: what logs and the pid file are relative to.
     pub prefix: PathBuf,
     /// The start-up and default error log (`-e`); `stderr` is not a file.
     pub error_log: Vec<u8>,
@@ -32,27 +34,50 @@ pub struct Options {
     pub globals: Option<String>,
 }
 
+impl Options {
+    /// The directory of the main file, as it is written there.
+    pub fn conf_dir(&self) -> &Path {
+        let path = self.conf.as_os_str().as_bytes();
+        let slash = path.iter().rposition(|byte| *byte == b'/').filter(|slash| *slash > 0);
+        match slash.and_then(|slash| path.get(..=slash)) {
+            Some(directory) => Path::new(OsStr::from_bytes(directory)),
+            None => &self.prefix,
+        }
+    }
+}
+
 /// What came of loading, with everything there is to say about it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The configuration, or the first error. Warnings are not in it.
+    /// The configuration, or the first error in its files.
     pub config: Result<Config, Diagnostic>,
-    /// Warnings, in the order in which they arose.
+    /// Warnings about the files, in the order in which they arose.
     pub warnings: Vec<Diagnostic>,
+    /// What is wrong with the whole, in the order in which it is to be told. An error among it makes the
+    /// configuration useless.
+    pub later: Vec<(Stage, Diagnostic)>,
     /// Every file read, in first-read order.
     pub sources: Sources,
-    /// Whether all files were read to their end without an error. An error then is about the whole
-    /// (`no "events" section in configuration`): nginx tells it after "syntax is ok".
-    pub syntax_ok: bool,
+}
+
+/// When something about the whole is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// When the syntax of all files, and what `stream { }` names, is known to be right.
+    Read,
+    /// When the logs are open.
+    Logs,
+    /// When the listening sockets are there.
+    Sockets,
 }
 
 /// Loads the configuration named by `options`.
 pub fn load(options: &Options, world: &dyn World) -> Loaded {
     let mut loader = Loader::new(options, world);
-    let read = loader.read();
-    let syntax_ok = read.is_ok();
-    let config = read.and_then(|()| merge::finish(&mut loader));
-    Loaded { config, warnings: loader.warnings, sources: loader.sources, syntax_ok }
+    let config = loader.read().map(|()| merge::finish(&mut loader));
+    let Loader { warnings, mut later, sources, .. } = loader;
+    later.sort_by_key(|(stage, _)| *stage);
+    Loaded { config, warnings, later, sources }
 }
 
 /// The state of a load: what has been read so far, before inheritance.
@@ -61,11 +86,14 @@ pub(crate) struct Loader<'w> {
     pub(crate) options: &'w Options,
     sources: Sources,
     warnings: Vec<Diagnostic>,
+    later: Vec<(Stage, Diagnostic)>,
     pub(crate) context: Contexts,
     /// How many files are open inside each other.
     depth: usize,
     /// The directive being read, for what is found out later.
     pub(crate) current: Option<Span>,
+    /// Log files, in the order in which they are named.
+    pub(crate) log_files: Vec<PathBuf>,
     pub(crate) main: main_context::Draft,
     pub(crate) events: Option<events::Draft>,
     pub(crate) stream: Option<StreamDraft>,
@@ -95,9 +123,11 @@ impl<'w> Loader<'w> {
             options,
             sources: Sources::new(),
             warnings: Vec::new(),
+            later: Vec::new(),
             context: Contexts::MAIN,
             depth: 0,
             current: None,
+            log_files: Vec::new(),
             main: main_context::Draft::default(),
             events: None,
             stream: None,
@@ -116,7 +146,7 @@ impl<'w> Loader<'w> {
 
     /// The directory that certificates, keys, lists and includes are relative to.
     pub(crate) fn conf_dir(&self) -> &Path {
-        self.options.conf.parent().unwrap_or(Path::new("/"))
+        self.options.conf_dir()
     }
 
     /// A file beside the main configuration file: `name` against its directory.
@@ -140,9 +170,14 @@ impl<'w> Loader<'w> {
         self.warnings.push(line::spanned(told, line.whole()));
     }
 
-    /// Warns without a place, as the reference does for what it finds after reading.
+    /// Warns without a place, as the reference does for what it finds at the end of a block.
     pub(crate) fn warn_bare(&mut self, message: String) {
         self.warnings.push(Diagnostic::warn(message));
+    }
+
+    /// Tells, without a place, what is wrong with the whole.
+    pub(crate) fn tell_later(&mut self, stage: Stage, diagnostic: Diagnostic) {
+        self.later.push((stage, diagnostic));
     }
 
     /// The settings of the `stream` or `server` block being read.

@@ -13,7 +13,7 @@ use crate::family::{
     access, core, events, guard, limit_conn, listen, log, main_context, overload, pass, proxy, proxy_ssl, realip, set,
     ssl, ssl_preread, upstream,
 };
-use crate::load::Loader;
+use crate::load::{Loader, Stage};
 use crate::{Config, Content, Server, Settings, Stream};
 
 /// One `server { }` while it is read.
@@ -92,10 +92,8 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
     let mut listen = Vec::with_capacity(drafts.len());
     let mut servers = Vec::with_capacity(drafts.len());
     let mut open_relays = Vec::new();
-    let mut log_files: Vec<_> = log::files(&outer.log).collect();
     for ((draft, proxy_ssl), ssl) in drafts.into_iter().zip(proxy_ssl).zip(ssl) {
         let own = &draft.settings;
-        log_files.extend(log::files(&own.log));
         let guard = guard::merge(&own.guard, &outer.guard);
         if guard.is_none() && matches!(draft.content.last, Last::Proxy) {
             open_relays.extend(draft.content.client_chosen.clone());
@@ -135,7 +133,6 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
         limit_zones: Vec::new(),
         limits: overload::limits(&draft.settings.overload),
         open_relays,
-        log_files,
         end,
         resolvers: std::mem::take(&mut draft.resolvers),
     })
@@ -151,20 +148,25 @@ fn check_variables(loader: &mut Loader<'_>) -> Result<(), Diagnostic> {
         let close = syntax::closest(&unknown.0, draft.variables.names());
         return Err(told.did_you_mean(close.map(|name| format!("${name}")).as_deref()));
     }
-    draft.hashes.check()
+    let sizes = draft.hashes.of_variables();
+    let misfits = draft.variables.misfits(sizes);
+    core::hashes::tell(loader, "variables_hash", sizes, misfits)
 }
 
 /// The whole configuration, when all files are read.
-pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Config, Diagnostic> {
-    let main = main_context::finish(loader)?;
+pub(crate) fn finish(loader: &mut Loader<'_>) -> Config {
+    let main = main_context::finish(loader);
     let mut stream = loader.merged.take();
     let sockets = stream.as_ref().map_or(0, |stream| stream.listeners.len());
-    let events = events::finish(loader, &main, sockets)?;
+    let events = events::finish(loader, &main, sockets);
     if let Some(stream) = &mut stream {
-        stream.limit_zones = std::mem::take(&mut loader.stream().zones).finish()?;
+        match std::mem::take(&mut loader.stream().zones).finish() {
+            Ok(zones) => stream.limit_zones = zones,
+            Err(unsized_zone) => loader.tell_later(Stage::Logs, unsized_zone),
+        }
         for server in stream.servers.iter_mut().filter(|server| server.error_log.is_empty()) {
             server.error_log = Arc::clone(&main.error_log);
         }
     }
-    Ok(Config { main, events, stream })
+    Config { main, events, stream, log_files: std::mem::take(&mut loader.log_files) }
 }

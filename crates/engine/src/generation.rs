@@ -153,10 +153,8 @@ impl Generation {
                 self.buffers.add(*buffer, line);
                 Ok(())
             }
-            Target::Syslog(sender) => {
-                let sent = sender.send(None, line.trim_ascii_end());
-                sent.map_err(|error| (Level::Warn, format!("send() to syslog failed{}", errno(&error))))
-            }
+            Target::Syslog(sender) if sender.send(None, line.trim_ascii_end()) => Ok(()),
+            Target::Syslog(_) => Err((Level::Warn, "send() to syslog failed".to_owned())),
             Target::Evaluated(path, rules, disk) => {
                 let mut name = Vec::new();
                 path.render(scope, &mut name);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use config::family::listen::{Keepalive, Listener, Protocol, SocketOptions};
+use config::family::listen::{Keepalive, Listener, Protocol};
 use policy::address::Address;
 use syntax::Level;
 
@@ -23,10 +23,14 @@ use crate::session::{self, Accepted};
 const BIND_TRIES: u32 = 5;
 const BIND_PAUSE: Duration = Duration::from_millis(500);
 
-/// Told of what happens on the way.
-pub type Tell<'a> = dyn Fn(Level, &str) + 'a;
+/// Whoever is told what happens on the way, at which level.
+pub type Tell<'a> = &'a dyn Fn(Level, &str);
 
 type Key = (Address, Protocol);
+
+fn key(listener: &Listener) -> Key {
+    (listener.address.clone(), listener.protocol)
+}
 
 /// Every bound socket. One per address, or one per worker with `reuseport`.
 #[derive(Debug, Default)]
@@ -40,41 +44,42 @@ pub struct ListenError(pub String);
 
 impl Sockets {
     /// Sockets for `listeners` and `workers`: those already bound are kept, the others are bound
-    /// now. On an error everything stays as it was.
-    pub fn open(&mut self, listeners: &[Listener], workers: usize, tell: &Tell<'_>) -> Result<(), ListenError> {
-        self.bind(listeners, workers, tell, BIND_TRIES)
+    /// now. On an error everything stays as it was. What else there is to say is told to `tell`.
+    pub fn open(&mut self, listeners: &[Listener], workers: usize, tell: Tell<'_>) -> Result<(), ListenError> {
+        self.bind(listeners, workers, tell, BIND_TRIES)?;
+        for listener in listeners {
+            for socket in self.bound.get(&key(listener)).into_iter().flatten() {
+                configure(socket, listener, tell);
+            }
+        }
+        Ok(())
     }
 
-    /// The same for a test of the configuration: an address that is in use is no fault of it.
-    pub fn try_open(&mut self, listeners: &[Listener], workers: usize, tell: &Tell<'_>) -> Result<(), ListenError> {
+    /// The same for a test of the configuration: an address that is in use is no fault of it, and nothing is set that
+    /// only serving needs.
+    pub fn try_open(&mut self, listeners: &[Listener], workers: usize, tell: Tell<'_>) -> Result<(), ListenError> {
         self.bind(listeners, workers, tell, 0)
     }
 
-    /// Has sockets that are bound already do as a new configuration says.
-    fn adapt(&self, key: &Key, options: &SocketOptions) {
-        for socket in self.bound.get(key).into_iter().flatten() {
-            // Where the system does not allow it, the socket goes on as it is.
-            if options.reuseport {
-                let _ = os::options::set_reuseport(socket, true);
-            }
-            if key.1 == Protocol::Tcp {
-                let _ = os::socket::listen(socket, options.backlog);
-            }
-        }
-    }
-
     /// Binds, trying addresses in use `tries` times; none passes over them.
-    fn bind(&mut self, listeners: &[Listener], workers: usize, tell: &Tell<'_>, tries: u32) -> Result<(), ListenError> {
+    fn bind(&mut self, listeners: &[Listener], workers: usize, tell: Tell<'_>, tries: u32) -> Result<(), ListenError> {
         let mut fresh: HashMap<Key, Vec<OwnedFd>> = HashMap::new();
-        for attempt in 1..=tries.max(1) {
-            let mut busy = false;
+        let mut busy = false;
+        for _ in 0..tries.max(1) {
+            busy = false;
             for listener in listeners {
-                let key = (listener.address.clone(), listener.protocol);
-                self.adapt(&key, &listener.options);
-                let wanted = if listener.options.reuseport { workers.max(1) } else { 1 };
+                let key = key(listener);
+                let shared = listener.options.reuseport && tries > 0;
+                if shared {
+                    // Where the system does not allow it, a socket that is bound already goes on as it is.
+                    for socket in self.bound.get(&key).into_iter().flatten() {
+                        let _ = os::options::set_reuseport(socket, true);
+                    }
+                }
+                let wanted = if shared { workers.max(1) } else { 1 };
                 let have = self.bound.get(&key).map_or(0, Vec::len) + fresh.get(&key).map_or(0, Vec::len);
                 for _ in have..wanted {
-                    match bind(listener) {
+                    match bind(listener, shared, tell) {
                         Ok(socket) => fresh.entry(key.clone()).or_default().push(socket),
                         Err(Bind { call, error }) => {
                             let text = format!("{call} failed{}", errno(&error));
@@ -94,11 +99,11 @@ impl Sockets {
             if !busy {
                 break;
             }
-            if attempt == tries {
-                return Err(ListenError("still could not bind()".to_owned()));
-            }
             tell(Level::Notice, "try again to bind() after 500ms");
             std::thread::sleep(BIND_PAUSE);
+        }
+        if busy {
+            return Err(ListenError("still could not bind()".to_owned()));
         }
         for (key, sockets) in fresh {
             self.bound.entry(key).or_default().extend(sockets);
@@ -106,16 +111,16 @@ impl Sockets {
         Ok(())
     }
 
-    /// Closes what `listeners` do not name any more; sockets of the file system are removed.
+    /// Closes what `listeners` do not name any more; with `unlink`, which is told, sockets of the file system are
+    /// removed.
     ///
     /// Of several sockets for one address none is closed, however few workers are left: who has just connected
     /// waits in the queue of one, and would be refused.
-    pub fn close_others(&mut self, listeners: &[Listener], log: &ErrorLogs) {
-        let keep: std::collections::HashSet<Key> =
-            listeners.iter().map(|listener| (listener.address.clone(), listener.protocol)).collect();
+    pub fn close_others(&mut self, listeners: &[Listener], unlink: Option<&ErrorLogs>) {
+        let keep: std::collections::HashSet<Key> = listeners.iter().map(key).collect();
         self.bound.retain(|key, _| {
             let kept = keep.contains(key);
-            if let (false, Address::Unix(path)) = (kept, &key.0) {
+            if let (false, Some(log), Address::Unix(path)) = (kept, unlink, &key.0) {
                 let text = format!("deleting socket {}", String::from_utf8_lossy(path));
                 log.write(Level::Warn, None, text.as_bytes());
                 remove(path);
@@ -137,13 +142,12 @@ impl Sockets {
 
     /// Every socket of each of `listeners`, for another process that serves them.
     pub fn of_listeners(&self, listeners: &[Listener]) -> Vec<&[OwnedFd]> {
-        let key = |listener: &Listener| (listener.address.clone(), listener.protocol);
         listeners.iter().map(|listener| self.bound.get(&key(listener)).map_or(&[][..], Vec::as_slice)).collect()
     }
 
     /// Takes `sockets`, which another process has bound, as those of `listener`.
     pub fn adopt(&mut self, listener: &Listener, sockets: Vec<OwnedFd>) {
-        self.bound.insert((listener.address.clone(), listener.protocol), sockets);
+        self.bound.insert(key(listener), sockets);
     }
 
     /// All that are bound.
@@ -197,7 +201,8 @@ struct Bind {
     error: io::Error,
 }
 
-fn bind(listener: &Listener) -> Result<OwnedFd, Bind> {
+/// Binds a socket for `listener`, with `shared` one of several.
+fn bind(listener: &Listener, shared: bool, tell: Tell<'_>) -> Result<OwnedFd, Bind> {
     let failed = |call: &str| {
         let call = format!("{call} {}", listener.address);
         move |error| Bind { call, error }
@@ -210,7 +215,16 @@ fn bind(listener: &Listener) -> Result<OwnedFd, Bind> {
         Protocol::Udp => os::socket::datagram(&to),
     }
     .map_err(failed("socket()"))?;
-    configure(&socket, listener.protocol, &listener.address, options).map_err(failed("setsockopt()"))?;
+    os::options::set_reuseaddr(&socket, true).map_err(failed("setsockopt(SO_REUSEADDR)"))?;
+    if shared {
+        os::options::set_reuseport(&socket, true).map_err(failed("setsockopt(SO_REUSEPORT)"))?;
+    }
+    if matches!(&listener.address, Address::Inet(inet) if inet.is_ipv6())
+        && let Err(error) = os::options::set_v6only(&socket, options.ipv6only)
+    {
+        let text = format!("setsockopt(IPV6_V6ONLY) {} failed, ignored{}", listener.address, errno(&error));
+        tell(Level::Emerg, &text);
+    }
     os::socket::bind(&socket, &to).map_err(failed("bind() to"))?;
     if let Address::Unix(path) = &listener.address {
         use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
@@ -218,47 +232,63 @@ fn bind(listener: &Listener) -> Result<OwnedFd, Bind> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).map_err(failed("chmod()"))?;
     }
     if listener.protocol == Protocol::Tcp {
-        os::socket::listen(&socket, options.backlog).map_err(failed("listen() to"))?;
-        if options.deferred {
-            // Only a matter of speed.
-            let _ = os::options::set_defer_accept(&socket, 1);
-        }
+        let call = format!("listen() to {}, backlog {}", listener.address, options.backlog);
+        os::socket::listen(&socket, options.backlog).map_err(|error| Bind { call, error })?;
     }
     Ok(socket)
 }
 
-fn configure(socket: &OwnedFd, protocol: Protocol, address: &Address, options: &SocketOptions) -> io::Result<()> {
-    os::options::set_reuseaddr(socket, true)?;
-    if options.reuseport {
-        os::options::set_reuseport(socket, true)?;
-    }
-    if let Address::Inet(inet) = address {
-        if inet.is_ipv6() {
-            os::options::set_v6only(socket, options.ipv6only)?;
+/// Sets what serving needs. Without it the socket serves as well as it can.
+fn configure(socket: &OwnedFd, listener: &Listener, tell: Tell<'_>) {
+    let Listener { address, options, .. } = listener;
+    let note = |what: &str, done: io::Result<()>| {
+        if let Err(error) = done {
+            tell(Level::Alert, &format!("setsockopt({what}) {address} failed, ignored{}", errno(&error)));
         }
-        if protocol == Protocol::Udp && inet.ip().is_unspecified() {
-            os::options::set_pktinfo(socket, inet.is_ipv6())?;
-        }
-    }
-    // The system may grant less than is asked for; that is its right.
+    };
     if let Some(bytes) = options.rcvbuf {
-        let _ = os::options::set_rcvbuf(socket, bytes);
+        note(&format!("SO_RCVBUF, {bytes}"), os::options::set_rcvbuf(socket, bytes));
     }
     if let Some(bytes) = options.sndbuf {
-        let _ = os::options::set_sndbuf(socket, bytes);
-    }
-    if let Some(queue) = options.fastopen {
-        let _ = os::options::set_fastopen(socket, queue);
+        note(&format!("SO_SNDBUF, {bytes}"), os::options::set_sndbuf(socket, bytes));
     }
     match options.keepalive {
         None => {}
-        Some(Keepalive::Off) => os::options::set_keepalive(socket, false)?,
+        Some(Keepalive::Off) => note("SO_KEEPALIVE, 0", os::options::set_keepalive(socket, false)),
         Some(Keepalive::On { idle, interval, count }) => {
-            os::options::set_keepalive(socket, true)?;
-            os::options::set_keepalive_times(socket, idle, interval, count)?;
+            note("SO_KEEPALIVE, 1", os::options::set_keepalive(socket, true));
+            if let Some(time) = idle {
+                note(&format!("TCP_KEEPIDLE, {time}"), os::options::set_keepalive_idle(socket, time));
+            }
+            if let Some(time) = interval {
+                note(&format!("TCP_KEEPINTVL, {time}"), os::options::set_keepalive_interval(socket, time));
+            }
+            if let Some(probes) = count {
+                note(&format!("TCP_KEEPCNT, {probes}"), os::options::set_keepalive_count(socket, probes));
+            }
         }
     }
-    Ok(())
+    if let Some(queue) = options.fastopen {
+        note(&format!("TCP_FASTOPEN, {queue}"), os::options::set_fastopen(socket, queue));
+    }
+    if listener.protocol == Protocol::Tcp {
+        // One that was bound before may have had another queue.
+        if let Err(error) = os::socket::listen(socket, options.backlog) {
+            let backlog = options.backlog;
+            tell(Level::Alert, &format!("listen() to {address}, backlog {backlog} failed, ignored{}", errno(&error)));
+        }
+        if options.deferred {
+            note("TCP_DEFER_ACCEPT, 1", os::options::set_defer_accept(socket, 1));
+        }
+    }
+    if let (Protocol::Udp, Address::Inet(inet)) = (listener.protocol, address)
+        && inet.ip().is_unspecified()
+    {
+        note(
+            if inet.is_ipv6() { "IPV6_RECVPKTINFO" } else { "IP_PKTINFO" },
+            os::options::set_pktinfo(socket, inet.is_ipv6()),
+        );
+    }
 }
 
 /// Accepts clients until the generation drains.

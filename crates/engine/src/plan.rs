@@ -1,8 +1,8 @@
 //! The plan: a configuration made ready to run. Certificates are parsed, logs open, zones there;
 //! immutable from then on and shared by all threads.
 //!
-//! It is made in two steps, since `-t` tells of them apart: [`Draft::new`] reads certificates,
-//! [`Draft::open`] opens logs.
+//! It is made in three steps, since what goes wrong is told apart: [`Draft::new`] reads certificates,
+//! [`Draft::open_logs`] opens logs, [`Logged::finish`] makes zones.
 
 mod reach;
 mod rotate;
@@ -138,7 +138,7 @@ impl Draft {
             Some(stream) => Contexts::build(stream, world, &mut kept.tls_caches, warnings)?,
             None => Contexts::default(),
         };
-        let conf_dir = options.conf.parent().map(Path::to_owned).unwrap_or_default();
+        let conf_dir = options.conf_dir().to_owned();
         Ok(Self { config, contexts, hostname, prefix: options.prefix.clone(), conf_dir })
     }
 
@@ -147,30 +147,51 @@ impl Draft {
         &self.config
     }
 
-    /// Opens the logs and makes the zones.
-    pub fn open(self, kept: &mut Kept) -> Result<Arc<Plan>, BuildError> {
-        let Config { main, events, stream } = self.config;
-        let mut opener = Opener { files: &mut kept.files, hostname: &self.hostname, buffered: Vec::new() };
-        let error_log = opener.error_logs(&main.error_log)?;
-        let stream = stream.unwrap_or_else(Stream::none);
-        for path in &stream.log_files {
+    /// Opens the logs.
+    pub fn open_logs(self, kept: &mut Kept) -> Result<Logged, BuildError> {
+        let mut opener =
+            Opener { files: &mut kept.files, hostname: &self.hostname, buffered: Vec::new(), syslogs: Vec::new() };
+        for path in &self.config.log_files {
             opener.file(path)?;
         }
+        let error_log = opener.error_logs(&self.config.main.error_log)?;
+        let mut logs = Vec::new();
+        for server in self.config.stream.iter().flat_map(|stream| &stream.servers) {
+            logs.push((opener.error_logs(&server.error_log)?, opener.access_logs(&server.access_log)?));
+        }
+        for syslog in opener.syslogs {
+            syslog.tell_trouble_to(&error_log);
+        }
+        let buffered = opener.buffered;
+        Ok(Logged { draft: self, error_log, logs, buffered })
+    }
+}
+
+/// A plan whose logs are open, and whose zones are not there yet.
+#[derive(Debug)]
+pub struct Logged {
+    draft: Draft,
+    /// The main context's error log.
+    pub error_log: ErrorLogs,
+    /// Those of each server.
+    logs: Vec<(ErrorLogs, Vec<AccessLog>)>,
+    buffered: Vec<(Arc<LogFile>, Buffer)>,
+}
+
+impl Logged {
+    /// Makes the zones.
+    pub fn finish(self, kept: &mut Kept) -> Result<Arc<Plan>, BuildError> {
+        let Self { draft, error_log, logs, buffered } = self;
+        let Config { main, events, stream, log_files: _ } = draft.config;
+        let stream = stream.unwrap_or_else(Stream::none);
         let mentions = |any: &[Builtin]| any.iter().any(|variable| stream.variables.mentions(*variable));
         let capture = ::tls::Capture {
             lists: mentions(&[Builtin::SslCiphers, Builtin::SslCurves, Builtin::SslSigalgs]),
             messages: mentions(&[Builtin::SslSigalg, Builtin::SslClientSigalg, Builtin::SslEchOuterServerName]),
         };
-        let mut servers = Vec::with_capacity(stream.servers.len());
-        for (conf, tls) in stream.servers.into_iter().zip(self.contexts.0) {
-            servers.push(Server {
-                error_log: opener.error_logs(&conf.error_log)?,
-                access_log: opener.access_logs(&conf.access_log)?,
-                tls,
-                conf,
-            });
-        }
-        let buffered = opener.buffered;
+        let servers = stream.servers.into_iter().zip(draft.contexts.0).zip(logs);
+        let servers = servers.map(|((conf, tls), (error_log, access_log))| Server { conf, error_log, access_log, tls });
+        let servers = servers.collect();
         let limit_zones = stream.limit_zones.into_iter().map(|conf| kept.zone(conf)).collect::<Result<_, _>>()?;
         let shared_peers =
             stream.upstreams.iter().map(|upstream| upstream.zone.as_ref().map(|_| kept.peers(upstream))).collect();
@@ -179,14 +200,14 @@ impl Draft {
             events,
             error_log,
             variables: stream.variables,
-            hostname: self.hostname,
+            hostname: draft.hostname,
             listeners: stream.listeners,
             upstreams: stream.upstreams.into_iter().map(Arc::new).collect(),
             shared_peers,
             resolvers: stream.resolvers,
             buffered,
-            prefix: self.prefix,
-            conf_dir: self.conf_dir,
+            prefix: draft.prefix,
+            conf_dir: draft.conf_dir,
             end: stream.end,
             capture,
             servers,
@@ -292,6 +313,7 @@ struct Opener<'a> {
     files: &'a mut Files,
     hostname: &'a str,
     buffered: Vec<(Arc<LogFile>, Buffer)>,
+    syslogs: Vec<Arc<Sender>>,
 }
 
 impl Opener<'_> {
@@ -299,8 +321,10 @@ impl Opener<'_> {
         self.files.open(path).map_err(|error| BuildError::Open(path.to_owned(), error))
     }
 
-    fn sender(&self, to: &Syslog) -> Arc<Sender> {
-        Arc::new(Sender::new(to.clone(), self.hostname.to_owned()))
+    fn sender(&mut self, to: &Syslog) -> Arc<Sender> {
+        let sender = Arc::new(Sender::new(to.clone(), self.hostname.to_owned()));
+        self.syslogs.push(Arc::clone(&sender));
+        sender
     }
 
     fn error_logs(&mut self, logs: &[ErrorLog]) -> Result<ErrorLogs, BuildError> {
@@ -339,7 +363,8 @@ impl Opener<'_> {
                 }
                 (AccessTarget::Fixed(LogTarget::Stderr | LogTarget::Memory(_)), _) => continue,
             };
-            open.push(AccessLog { target, format: Arc::clone(&log.format), condition: log.condition.clone() });
+            let (format, condition) = (Arc::clone(&log.format), log.condition.clone());
+            open.push(AccessLog { target, format, condition });
         }
         Ok(open)
     }

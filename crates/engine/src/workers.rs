@@ -4,12 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use config::family::listen::Protocol;
+use config::family::main_context::CpuMask;
 use reactor::{Event, Remote, Runtime};
 use syntax::Level;
 
@@ -23,6 +25,7 @@ use crate::session;
 #[derive(Debug, Default)]
 struct Worker {
     current: RefCell<Option<Rc<Generation>>>,
+    draining: RefCell<Vec<Weak<Generation>>>,
     generations: Cell<usize>,
     connections: Rc<Cell<usize>>,
     quitting: Cell<bool>,
@@ -69,6 +72,9 @@ impl Worker {
     /// Drains `old` within its `worker_shutdown_timeout`.
     fn retire(self: &Rc<Self>, old: Rc<Generation>) {
         let worker = Rc::clone(self);
+        let mut draining = self.draining.borrow_mut();
+        draining.retain(|generation| generation.strong_count() > 0);
+        draining.push(Rc::downgrade(&old));
         old.drain.start();
         reactor::spawn(async move {
             worker.connections.set(worker.connections.get().saturating_sub(old.listening.get()));
@@ -98,6 +104,15 @@ impl Worker {
         }
     }
 
+    /// Writes lines that wait in buffers.
+    fn flush_logs(&self) {
+        let draining = self.draining.borrow();
+        let current = self.current.borrow().clone();
+        for generation in draining.iter().filter_map(Weak::upgrade).chain(current) {
+            generation.buffers.flush();
+        }
+    }
+
     async fn finished(&self) {
         while !(self.quitting.get() && self.generations.get() == 0) {
             self.changed.wait().await;
@@ -109,7 +124,20 @@ impl Worker {
 #[derive(Debug)]
 pub struct Workers {
     threads: Vec<Thread>,
-    confined: bool,
+    home: Home,
+}
+
+/// Whose process the threads run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Home {
+    /// Their own, which is in its directory and limits itself.
+    Own,
+    /// That of the thread that reads configurations and signals. With `confined` they give up the system calls that
+    /// they have no use for.
+    Shared {
+        /// Whether they do.
+        confined: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -119,10 +147,9 @@ struct Thread {
 }
 
 impl Workers {
-    /// Starts a thread for each of the plan's `worker_processes`. With `confined` they give up the system calls
-    /// that they have no use for, where the process has not done so as a whole.
-    pub fn start(plan: &Arc<Plan>, sockets: &Sockets, confined: bool) -> io::Result<Self> {
-        let mut workers = Self { threads: Vec::new(), confined };
+    /// Starts a thread for each of the plan's `worker_processes`.
+    pub fn start(plan: &Arc<Plan>, sockets: &Sockets, home: Home) -> io::Result<Self> {
+        let mut workers = Self { threads: Vec::new(), home };
         workers.install(plan, sockets)?;
         Ok(workers)
     }
@@ -134,7 +161,7 @@ impl Workers {
             (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker, wanted)).collect::<io::Result<_>>()?;
         for (worker_number, sockets) in handed.into_iter().enumerate() {
             if worker_number == self.threads.len() {
-                self.threads.push(Thread::start(worker_number, plan, self.confined)?);
+                self.threads.push(Thread::start(worker_number, plan, self.home)?);
             }
             if let Some(thread) = self.threads.get(worker_number) {
                 let plan = Arc::clone(plan);
@@ -149,17 +176,21 @@ impl Workers {
         Ok(())
     }
 
-    /// Writes lines that wait in buffers, on every thread.
+    /// Writes lines that wait in buffers, on every thread, and waits until that is done; not for a thread that hangs.
     pub fn flush_logs(&self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let (tell, told) = mpsc::channel();
         for thread in &self.threads {
-            thread.remote.post(Box::new(|| {
-                WORKER.with(|worker| {
-                    if let Some(current) = &*worker.current.borrow() {
-                        current.buffers.flush();
-                    }
-                });
+            let tell = tell.clone();
+            thread.remote.post(Box::new(move || {
+                WORKER.with(|worker| worker.flush_logs());
+                // Whoever has lost patience does not listen.
+                let _ = tell.send(());
             }));
         }
+        drop(tell);
+        let until = Instant::now() + PATIENCE;
+        while told.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {}
     }
 
     /// Asks every thread for a sign of life; each adds one to `count` as soon as it gets round to it.
@@ -198,15 +229,19 @@ impl Quitting {
 }
 
 impl Thread {
-    fn start(number: usize, plan: &Arc<Plan>, confined: bool) -> io::Result<Self> {
+    fn start(number: usize, plan: &Arc<Plan>, home: Home) -> io::Result<Self> {
         let affinity = plan.main.cpu_affinity.get(number).or(plan.main.cpu_affinity.last()).copied();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        let plan = Arc::clone(plan);
         let join = std::thread::Builder::new().name(format!("worker {number}")).spawn(move || {
             if let Some(mask) = affinity {
-                // A mask that names no processor of this machine leaves all of them.
-                let _ = os::process::set_affinity(mask.0);
+                take_processors(mask, &plan);
             }
-            if confined {
+            if let (Home::Shared { .. }, Some(directory)) = (home, &plan.main.working_directory) {
+                // Whether it can be entered was found out before.
+                let _ = os::process::own_directory().and_then(|()| std::env::set_current_dir(directory));
+            }
+            if home == (Home::Shared { confined: true }) {
                 // Where the kernel has no such thing the thread is as free as under any other server.
                 let _ = os::confine::no_new_privileges().and_then(|()| os::confine::limit_calls());
             }
@@ -220,5 +255,17 @@ impl Thread {
         })?;
         let remote = told.recv().map_err(|_| io::Error::other("a worker thread died at its start"))??;
         Ok(Self { remote, join })
+    }
+}
+
+/// Keeps this thread on the processors of `mask`.
+fn take_processors(mask: CpuMask, plan: &Plan) {
+    for cpu in mask.processors() {
+        let text = format!("sched_setaffinity(): using cpu #{cpu}");
+        plan.error_log.write(Level::Notice, None, text.as_bytes());
+    }
+    if let Err(error) = os::process::set_affinity(mask.processors()) {
+        let text = format!("sched_setaffinity() failed{}", errno(&error));
+        plan.error_log.write(Level::Alert, None, text.as_bytes());
     }
 }

@@ -90,7 +90,6 @@ impl Args {
                 return Ok(());
             }
         };
-        let value = value.filter(|value| !value.is_empty());
         *slot = Some(value.ok_or_else(|| format!("option \"-{}\" requires {needs}", char::from(letter)))?);
         Ok(())
     }

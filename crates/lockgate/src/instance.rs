@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::family::listen::Listener;
-use config::{Loaded, Options, World};
+use config::family::main_context::Main;
+use config::{Loaded, Options, Stage, World};
+use engine::error::BuildError;
 use engine::listen::Sockets;
 use engine::plan::{Draft, Kept, Plan, Rotated};
-use engine::workers::Workers;
-use syntax::Level;
+use engine::workers::{Home, Workers};
+use syntax::{Diagnostic, Level};
 
 use crate::report::Report;
 
@@ -26,16 +28,20 @@ pub(crate) struct Instance {
     pub(crate) reading_since: Option<SystemTime>,
 }
 
+/// What is to be told of a configuration, and when.
+type Later = Vec<(Stage, Diagnostic)>;
+
 /// A configuration that was read and whose certificates are good.
 #[derive(Debug)]
 pub(crate) struct Checked {
     draft: Draft,
+    later: Later,
 }
 
 impl Checked {
-    /// The pid file.
-    pub(crate) fn pid(&self) -> &Path {
-        &self.draft.config().main.pid
+    /// The main context.
+    pub(crate) fn main(&self) -> &Main {
+        &self.draft.config().main
     }
 }
 
@@ -52,16 +58,13 @@ impl Instance {
         world: &dyn World,
     ) -> (Result<Checked, Refused>, syntax::Sources) {
         self.reading_since = Some(SystemTime::now());
-        let Loaded { config, warnings, sources, syntax_ok } = config::load(options, world);
+        let Loaded { config, warnings, later, sources } = config::load(options, world);
         for warning in &warnings {
             report.diagnostic(warning, &sources);
         }
         let config = match config {
             Ok(config) => config,
             Err(error) => {
-                if syntax_ok {
-                    report.syntax_is_ok();
-                }
                 report.diagnostic(&error, &sources);
                 return (Err(Refused), sources);
             }
@@ -71,27 +74,36 @@ impl Instance {
         for warning in warnings {
             report.line(Level::Warn, &warning);
         }
-        let checked = draft.map(|draft| Checked { draft }).map_err(|error| {
+        let checked = draft.map(|draft| Checked { draft, later }).map_err(|error| {
             report.line(Level::Emerg, &error.to_string());
             Refused
+        });
+        let checked = checked.and_then(|checked| {
+            report.syntax_is_ok();
+            tell(&checked.later, Stage::Read, report)?;
+            Ok(checked)
         });
         (checked, sources)
     }
 
     /// Opens logs and sockets; for a test, addresses in use are passed over.
     pub(crate) fn open(&mut self, checked: Checked, report: &Report, test: bool) -> Result<Arc<Plan>, Refused> {
-        let plan = self.prepare(checked, report)?;
+        let (plan, later) = self.with_logs(checked, report)?;
         let workers = plan.main.workers as usize;
-        let tell = |level, text: &str| report.line(level, text);
+        let aloud = |level, text: &str| report.line(level, text);
         let opened = if test {
-            self.sockets.try_open(&plan.listeners, workers, &tell)
+            self.sockets.try_open(&plan.listeners, workers, &aloud)
         } else {
-            self.sockets.open(&plan.listeners, workers, &tell)
+            self.sockets.open(&plan.listeners, workers, &aloud)
         };
         opened.map_err(|error| {
             report.line(Level::Emerg, &error.0);
             Refused
         })?;
+        if !test {
+            report.line(Level::Notice, "using the \"epoll\" event method");
+        }
+        tell(&later, Stage::Sockets, report)?;
         // A test says what nginx says.
         for place in plan.open_relays.iter().filter(|_| !test) {
             let text = format!("clients choose where \"proxy_pass\" leads, see \"proxy_guard\" in {place}");
@@ -102,10 +114,21 @@ impl Instance {
 
     /// Opens logs alone.
     pub(crate) fn prepare(&mut self, checked: Checked, report: &Report) -> Result<Arc<Plan>, Refused> {
-        checked.draft.open(&mut self.kept).map_err(|error| {
+        self.with_logs(checked, report).map(|(plan, _)| plan)
+    }
+
+    /// Opens the logs, which hear of everything from then on.
+    fn with_logs(&mut self, checked: Checked, report: &Report) -> Result<(Arc<Plan>, Later), Refused> {
+        let Checked { draft, later } = checked;
+        let refused = |error: BuildError| {
             report.line(Level::Emerg, &error.to_string());
             Refused
-        })
+        };
+        let logged = draft.open_logs(&mut self.kept).map_err(refused)?;
+        tell(&later, Stage::Logs, report)?;
+        report.switch(logged.error_log.clone());
+        let plan = logged.finish(&mut self.kept).map_err(refused)?;
+        Ok((plan, later))
     }
 
     /// Takes listening sockets that another program has bound, for the addresses of the configuration that is
@@ -141,21 +164,21 @@ impl Instance {
         plan.rotate(changed, world, &mut self.kept)
     }
 
-    /// Starts the worker threads; with `confined` they limit themselves.
-    pub(crate) fn start(&self, plan: &Arc<Plan>, confined: bool) -> io::Result<Workers> {
-        Workers::start(plan, &self.sockets, confined)
+    /// Starts the worker threads.
+    pub(crate) fn start(&self, plan: &Arc<Plan>, home: Home) -> io::Result<Workers> {
+        Workers::start(plan, &self.sockets, home)
     }
 
-    /// Hands `plan` to the workers; what it does not name any more is closed.
-    pub(crate) fn install(&mut self, workers: &mut Workers, plan: &Arc<Plan>) -> io::Result<()> {
+    /// Hands `plan` to the workers; what it does not name any more is closed, as by [`Instance::forget_others`].
+    pub(crate) fn install(&mut self, workers: &mut Workers, plan: &Arc<Plan>, owner: bool) -> io::Result<()> {
         workers.install(plan, &self.sockets)?;
-        self.forget_others(plan);
+        self.forget_others(plan, owner);
         Ok(())
     }
 
-    /// Lets go of sockets and logs that `plan` does not name.
-    pub(crate) fn forget_others(&mut self, plan: &Plan) {
-        self.sockets.close_others(&plan.listeners, &plan.error_log);
+    /// Lets go of sockets and logs that `plan` does not name. Their `owner` removes sockets from the file system.
+    pub(crate) fn forget_others(&mut self, plan: &Plan, owner: bool) {
+        self.sockets.close_others(&plan.listeners, owner.then_some(&plan.error_log));
         self.kept.files.forget_unused();
     }
 
@@ -164,11 +187,22 @@ impl Instance {
         self.sockets.close(unlink);
     }
 
-    /// Reopens every log file.
+    /// Reopens every log file; with `plan.main.user` they are that user's.
     pub(crate) fn reopen(&self, plan: &Plan) {
-        for (path, error) in self.kept.files.reopen() {
-            let text = format!("open() \"{}\" failed ({error})", path.display());
-            plan.error_log.write(Level::Emerg, None, text.as_bytes());
+        let owner = plan.main.user.as_ref().filter(|_| plan.main.master_process).map(|user| user.uid);
+        for (level, text) in self.kept.files.reopen(owner) {
+            plan.error_log.write(level, None, text.as_bytes());
         }
     }
+}
+
+/// Tells what is due at `stage`; an error makes the configuration useless.
+fn tell(later: &[(Stage, Diagnostic)], stage: Stage, report: &Report) -> Result<(), Refused> {
+    for (_, diagnostic) in later.iter().filter(|(due, _)| *due == stage) {
+        report.line(diagnostic.level, &diagnostic.to_string());
+        if diagnostic.level <= Level::Error {
+            return Err(Refused);
+        }
+    }
+    Ok(())
 }

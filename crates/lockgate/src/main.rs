@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "demo") {
         return demo(std::env::args_os().skip(2));
     }
-    let args = match Args::parse(std::env::args_os().skip(1)) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let args = match Args::parse(words.iter().skip(1).cloned()) {
         Ok(args) => args,
         Err(message) => {
             say(&format!("nginx: {message}\n"));
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     let mut instance = Instance::default();
     let (checked, sources) = instance.check(&options, &report, &machine::Machine);
     let conf = options.conf.display();
-    if let Some(signal) = args.signal {
+    if let Some(signal) = args.signal.filter(|_| !args.test) {
         return match checked {
             Ok(checked) => signal::send(signal, &checked, &report),
             Err(_) => ExitCode::FAILURE,
@@ -60,16 +61,15 @@ fn main() -> ExitCode {
     }
     if !args.test {
         return match checked {
-            Ok(checked) => serve::run(instance, checked, &options, &report),
+            Ok(checked) => serve::run(instance, checked, &options, &report, words),
             Err(_) => ExitCode::FAILURE,
         };
     }
     let tested = checked.and_then(|checked| {
-        report.syntax_is_ok();
-        let pid = checked.pid().to_owned();
+        touch(&checked.main().pid, &report)?;
         let opened = instance.open(checked, &report, true);
         instance.close(true);
-        opened.and_then(|_| touch(&pid, &report))
+        opened
     });
     if tested.is_err() {
         say(&format!("nginx: configuration file {conf} test failed\n"));

@@ -10,7 +10,7 @@ use syntax::{Diagnostic, Level, Sources};
 /// Where start-up is reported to.
 #[derive(Debug)]
 pub(crate) struct Report {
-    log: ErrorLogs,
+    log: RefCell<ErrorLogs>,
     /// The file that is tested, until its syntax was told to be right.
     tested: RefCell<Option<String>>,
     /// Whether standard error is told, too.
@@ -22,7 +22,12 @@ pub(crate) struct Report {
 impl Report {
     /// Reports to standard error and to `log`, the error log of the command line.
     pub(crate) fn new(log: ErrorLogs) -> Self {
-        Self { log, tested: RefCell::default(), aloud: true, first: RefCell::default() }
+        Self { log: RefCell::new(log), tested: RefCell::default(), aloud: true, first: RefCell::default() }
+    }
+
+    /// Has `log` told from now on, the one that was configured.
+    pub(crate) fn switch(&self, log: ErrorLogs) {
+        self.log.replace(log);
     }
 
     /// Reports to `log` alone: who is running has no console.
@@ -57,9 +62,11 @@ impl Report {
         if level <= Level::Error {
             self.first.borrow_mut().get_or_insert_with(|| text.to_owned());
         }
-        self.log.write(level, None, text.as_bytes());
-        if self.aloud && level <= Level::Warn && !self.log.reaches_stderr() {
-            say(&format!("nginx: [{level}] {text}\n"));
+        let log = self.log.borrow();
+        log.write(level, None, text.as_bytes());
+        if self.aloud && level <= Level::Warn && log.admits(level) && !log.reaches_stderr(level) {
+            let text = engine::log::error::fitting(level, text.into());
+            say(&format!("nginx: [{level}] {}\n", String::from_utf8_lossy(&text)));
         }
     }
 
@@ -71,11 +78,6 @@ impl Report {
             let color = std::env::var_os("NO_COLOR").is_none();
             say(&diagnostic.render_snippet(sources, color));
         }
-    }
-
-    /// The start-up log.
-    pub(crate) fn log(&self) -> &ErrorLogs {
-        &self.log
     }
 }
 

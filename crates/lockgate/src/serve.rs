@@ -1,5 +1,6 @@
 //! Running: from a checked configuration to the end of the process, by signals.
 
+mod appearance;
 mod children;
 mod crew;
 mod expiry;
@@ -12,6 +13,7 @@ mod rotation;
 mod upgrade;
 mod worker;
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use std::time::Instant;
 
 use config::Options;
 use engine::plan::Plan;
+use engine::workers::Home;
 use os::channel::Channel;
 use os::signals::{Signal, Signals};
 use syntax::Level;
@@ -27,6 +30,7 @@ use syntax::Level;
 use crate::instance::{Checked, Instance, Refused};
 use crate::outcome;
 use crate::report::Report;
+use appearance::Appearance;
 use crew::{Crew, Draining, Process, Started, Threads};
 use expiry::Expiry;
 use notify::Notify;
@@ -35,17 +39,25 @@ use rotation::Rotation;
 use upgrade::Inherited;
 use worker::Worker;
 
-/// Serves until a signal ends it.
-pub(crate) fn run(instance: Instance, checked: Checked, options: &Options, report: &Report) -> ExitCode {
-    let Ok(mut master) = Master::start(instance, checked, options, report) else { return ExitCode::FAILURE };
+/// Serves until a signal ends it; `words` are those of the command line.
+pub(crate) fn run(
+    instance: Instance,
+    checked: Checked,
+    options: &Options,
+    report: &Report,
+    words: Vec<OsString>,
+) -> ExitCode {
+    let Ok(mut master) = Master::start(instance, checked, options, report, words) else { return ExitCode::FAILURE };
     match master.serve() {
         Ok(Step::On) => {
-            master.notify.ready();
+            if master.stillborn.is_none() {
+                master.notify.ready();
+            }
             master.supervise()
         }
         Ok(Step::Serve(channel)) => master.become_worker(channel),
         Ok(Step::Exit) | Err(_) => {
-            master.pid.remove();
+            master.remove(&master.pid);
             ExitCode::FAILURE
         }
     }
@@ -66,6 +78,7 @@ struct Master<'a> {
     instance: Instance,
     plan: Arc<Plan>,
     options: &'a Options,
+    appearance: Appearance,
     signals: Signals,
     pid: PidFile,
     notify: Notify,
@@ -74,6 +87,8 @@ struct Master<'a> {
     crew: Crew,
     /// Since when the crew serves.
     since: Instant,
+    /// The number of a worker process that ended before it served, until it is buried.
+    stillborn: Option<u32>,
     /// When to start a crew again that has died.
     again: Option<Instant>,
     /// Threads, and the numbers of processes, that end when their sessions have.
@@ -91,24 +106,29 @@ struct Master<'a> {
 }
 
 impl<'a> Master<'a> {
-    fn start(mut instance: Instance, checked: Checked, options: &'a Options, report: &Report) -> Result<Self, Refused> {
+    fn start(
+        mut instance: Instance,
+        checked: Checked,
+        options: &'a Options,
+        report: &Report,
+        words: Vec<OsString>,
+    ) -> Result<Self, Refused> {
         let inherited = Inherited::from_environment();
         if let Some(numbers) = &inherited.from {
-            let text = format!("using inherited sockets from \"{numbers}\"");
-            report.log().write(Level::Notice, None, text.as_bytes());
+            report.line(Level::Notice, &format!("using inherited sockets from \"{numbers}\""));
         }
         if let Some(complaint) = &inherited.complaint {
             report.line(Level::Emerg, complaint);
         }
         instance.inherit(inherited.sockets);
         let plan = instance.open(checked, report, false)?;
-        instance.forget_others(&plan);
+        instance.forget_others(&plan, true);
         let (inherited, lent) = (inherited.from.is_some(), inherited.lent);
         let failed = |call: &str, error: io::Error| {
             report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(&error)));
             Refused
         };
-        announce(&plan);
+        appearance::announce(&plan);
         let mut parent = std::os::unix::process::parent_id();
         // A new binary is in the background already.
         if plan.main.daemon && !inherited {
@@ -123,17 +143,23 @@ impl<'a> Master<'a> {
         let rotation = Rotation::of(plan.certificate_files(), instance.reading_since);
         let mut expiry = Expiry::default();
         expiry.tell(&plan);
+        let notify = Notify::from_environment();
+        appearance::redirect_stderr(&plan);
+        let appearance = Appearance::new(words);
+        appearance.of_master(&plan);
         Ok(Self {
             instance,
             plan,
             options,
+            appearance,
             signals,
             pid,
-            notify: Notify::from_environment(),
+            notify,
             rotation,
             expiry,
             crew: Crew::None,
             since: now,
+            stillborn: None,
             again: None,
             draining: Vec::new(),
             retired: Vec::new(),
@@ -148,37 +174,38 @@ impl<'a> Master<'a> {
 
     /// Has somebody serve the plan.
     fn serve(&mut self) -> Result<Step, Refused> {
-        let report = Report::new(self.plan.error_log.clone());
+        let report = Report::running(self.plan.error_log.clone());
         let failed = |call: &str, error: &io::Error| {
             report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(error)));
             Refused
         };
         self.since = Instant::now();
-        let number = if let Some(user) = Process::user_of(&self.plan) {
-            match Process::start(&self.plan, user) {
+        let plan = Arc::clone(&self.plan);
+        self.crew = if let Some(user) = Process::user_of(&plan) {
+            match Process::start(&plan, user, |number| self.say_started(number)) {
                 Ok(Started::There(channel)) => return Ok(Step::Serve(channel)),
-                Ok(Started::Here(process)) => {
-                    let number = process.pid;
-                    self.crew = Crew::Process(process);
-                    number
+                Ok(Started::Here(process)) => Crew::Process(process),
+                Ok(Started::Stillborn(number)) => {
+                    self.stillborn = Some(number);
+                    Crew::None
                 }
-                // It has said why.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Refused),
                 Err(error) => return Err(failed("fork()", &error)),
             }
         } else {
-            limits::take(&self.plan, &report)?;
-            let workers = self.instance.start(&self.plan, self.plan.main.sandbox);
-            let workers = workers.map_err(|error| failed("pthread_create()", &error))?;
-            self.crew = Crew::Threads(Threads::new(workers));
-            std::process::id()
+            self.say_started(std::process::id());
+            limits::take(&plan, &report);
+            limits::go_to_directory(&plan, self.options, &report)?;
+            let workers = self.instance.start(&plan, Home::Shared { confined: plan.main.sandbox });
+            Crew::Threads(Threads::new(workers.map_err(|error| failed("pthread_create()", &error))?))
         };
-        self.say_started(number);
         Ok(Step::On)
     }
 
     /// Tells that the plan is served, by the process of this number.
     fn say_started(&self, number: u32) {
+        if !self.plan.main.master_process {
+            return;
+        }
         self.log(Level::Notice, "start worker processes");
         for _ in 0..self.plan.main.workers {
             self.log(Level::Notice, &format!("start worker process {number}"));
@@ -187,9 +214,10 @@ impl<'a> Master<'a> {
 
     /// Goes on as the worker process. What is the master's own is closed first.
     fn become_worker(self, channel: Channel) -> ExitCode {
-        let Self { instance, plan, options, signals, notify, rotation, crew, draining, .. } = self;
+        let Self { instance, plan, options, appearance, signals, notify, rotation, crew, draining, .. } = self;
         drop((notify, rotation, crew, draining));
-        Worker { instance, plan, options, signals, channel }.run()
+        appearance.of_worker(&plan);
+        Worker { instance, plan, options, appearance, signals, channel }.run()
     }
 
     fn supervise(mut self) -> ExitCode {
@@ -260,6 +288,10 @@ impl<'a> Master<'a> {
             }
             Signal::Quit => {
                 said(", shutting down");
+                // Without a master there is nobody to wait for workers.
+                if !self.plan.main.master_process {
+                    return Step::Exit;
+                }
                 if matches!(self.crew, Crew::Threads(_)) {
                     self.log(Level::Notice, "gracefully shutting down");
                 }
@@ -351,6 +383,9 @@ impl<'a> Master<'a> {
 
     /// Ends at once, whatever sessions there are.
     fn leave(mut self) -> ExitCode {
+        if let Crew::Threads(threads) = &self.crew {
+            threads.workers.flush_logs();
+        }
         let mut left = std::mem::take(&mut self.retired);
         if let Crew::Process(process) = &self.crew {
             left.push(process.pid);
@@ -358,24 +393,23 @@ impl<'a> Master<'a> {
         children::end_processes(&self.signals, left);
         let last = self.is_last();
         self.instance.close(last);
+        if self.plan.main.master_process && Process::user_of(&self.plan).is_none() {
+            self.log(Level::Notice, "exiting");
+            self.log(Level::Notice, "exit");
+        }
+        self.remove(&self.pid);
         self.log(Level::Notice, "exit");
-        self.pid.remove();
         ExitCode::SUCCESS
+    }
+
+    fn remove(&self, pid: &PidFile) {
+        if let Err(error) = pid.remove() {
+            let text = format!("unlink() \"{}\" failed{}", pid.path().display(), engine::log::errno(&error));
+            self.log(Level::Alert, &text);
+        }
     }
 
     fn log(&self, level: Level, text: &str) {
         self.plan.error_log.write(level, None, text.as_bytes());
-    }
-}
-
-/// What a start tells.
-fn announce(plan: &Plan) {
-    let log = |text: String| plan.error_log.write(Level::Notice, None, text.as_bytes());
-    log("using the \"epoll\" event method".to_owned());
-    log(format!("nginx/{}", crate::version::NGINX));
-    log(format!("built as Lockgate {} with {}", env!("CARGO_PKG_VERSION"), engine::library_version()));
-    log(format!("OS: Linux {}", os::process::release()));
-    if let Some((soft, hard)) = os::process::nofile() {
-        log(format!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}"));
     }
 }

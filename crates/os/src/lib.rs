@@ -8,6 +8,7 @@ pub mod channel;
 pub mod child;
 pub mod confine;
 pub mod credentials;
+pub mod environment;
 pub mod epoll;
 pub mod errno;
 pub mod inherit;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod signals;
 pub mod socket;
 pub mod time;
+pub mod title;
 pub mod watch;
 
 pub use addr::SockAddr;

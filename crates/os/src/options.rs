@@ -93,20 +93,23 @@ pub fn set_keepalive(socket: impl AsFd, on: bool) -> io::Result<()> {
     set_number(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE, on.into())
 }
 
-/// Seconds before the first probe and between probes, and how many; `None` leaves the system's.
-pub fn set_keepalive_times(
-    socket: impl AsFd,
-    idle: Option<u32>,
-    interval: Option<u32>,
-    count: Option<u32>,
-) -> io::Result<()> {
-    let socket = socket.as_fd();
-    for (name, value) in [(libc::TCP_KEEPIDLE, idle), (libc::TCP_KEEPINTVL, interval), (libc::TCP_KEEPCNT, count)] {
-        if let Some(value) = value {
-            set_number(socket, libc::IPPROTO_TCP, name, i32::try_from(value).unwrap_or(i32::MAX))?;
-        }
-    }
-    Ok(())
+fn keepalive(socket: impl AsFd, name: i32, value: u32) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_TCP, name, i32::try_from(value).unwrap_or(i32::MAX))
+}
+
+/// `TCP_KEEPIDLE`: seconds before the first probe.
+pub fn set_keepalive_idle(socket: impl AsFd, seconds: u32) -> io::Result<()> {
+    keepalive(socket, libc::TCP_KEEPIDLE, seconds)
+}
+
+/// `TCP_KEEPINTVL`: seconds between probes.
+pub fn set_keepalive_interval(socket: impl AsFd, seconds: u32) -> io::Result<()> {
+    keepalive(socket, libc::TCP_KEEPINTVL, seconds)
+}
+
+/// `TCP_KEEPCNT`: how many probes.
+pub fn set_keepalive_count(socket: impl AsFd, probes: u32) -> io::Result<()> {
+    keepalive(socket, libc::TCP_KEEPCNT, probes)
 }
 
 /// `SO_LINGER` of no time: closing drops what is unsent and resets the connection.
@@ -148,8 +151,11 @@ mod tests {
         let tcp = socket::stream(&any).unwrap();
         set_nodelay(&tcp).unwrap();
         set_keepalive(&tcp, true).unwrap();
-        set_keepalive_times(&tcp, Some(11), None, Some(3)).unwrap();
+        set_keepalive_idle(&tcp, 11).unwrap();
+        set_keepalive_interval(&tcp, 5).unwrap();
+        set_keepalive_count(&tcp, 3).unwrap();
         assert_eq!(number(&tcp, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE).unwrap(), 11);
+        assert_eq!(number(&tcp, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL).unwrap(), 5);
         assert_eq!(number(&tcp, libc::IPPROTO_TCP, libc::TCP_KEEPCNT).unwrap(), 3);
         assert!(!is_datagram(&tcp).unwrap());
         let udp = socket::datagram(&any).unwrap();

@@ -19,6 +19,12 @@ pub fn replace_fd(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
     unsafe { check(libc::dup3(from.as_fd().as_raw_fd(), to.as_fd().as_raw_fd(), libc::O_CLOEXEC)).map(drop) }
 }
 
+/// Makes standard error lead to where `to` does.
+pub fn redirect_stderr(to: impl AsFd) -> io::Result<()> {
+    // SAFETY: the standard descriptors are nobody's objects.
+    check(unsafe { libc::dup3(to.as_fd().as_raw_fd(), libc::STDERR_FILENO, 0) }).map(drop)
+}
+
 /// Random bits of the kernel (getrandom(2)).
 pub fn random() -> u64 {
     let mut bytes = [0_u8; 8];
@@ -93,17 +99,23 @@ pub fn set_priority(nice: i32) -> io::Result<()> {
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }
 
-/// Keeps the calling thread on the processors of `mask`, bit 0 the first.
-pub fn set_affinity(mask: u64) -> io::Result<()> {
+/// Keeps the calling thread on `processors`.
+pub fn set_affinity(processors: impl Iterator<Item = u32>) -> io::Result<()> {
     // SAFETY: cpu_set_t is plain data for which all zeroes is the empty set; the bits are within
     // its size.
     unsafe {
         let mut set: libc::cpu_set_t = mem::zeroed();
-        for cpu in (0..64).filter(|cpu| mask >> cpu & 1 == 1) {
-            libc::CPU_SET(cpu, &mut set);
+        for cpu in processors.filter(|cpu| *cpu < libc::CPU_SETSIZE as u32) {
+            libc::CPU_SET(cpu as usize, &mut set);
         }
         check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)).map(drop)
     }
+}
+
+/// Gives the calling thread a working directory of its own (unshare(2)).
+pub fn own_directory() -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::unshare(libc::CLONE_FS) }).map(drop)
 }
 
 /// Processors online.
@@ -153,11 +165,14 @@ mod tests {
         let (soft, hard) = nofile().unwrap();
         assert!(soft <= hard && online_cpus() >= 1);
         std::thread::spawn(|| {
-            set_affinity(1).unwrap();
-            assert_eq!(set_affinity(0).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            set_affinity([0].into_iter()).unwrap();
+            assert_eq!(set_affinity([].into_iter()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            own_directory().unwrap();
+            std::env::set_current_dir("/proc").unwrap();
         })
         .join()
         .unwrap();
+        assert_ne!(std::env::current_dir().unwrap(), std::path::Path::new("/proc"));
         set_dumpable().unwrap();
         // SAFETY: no pointers.
         assert_eq!(unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }, 1);

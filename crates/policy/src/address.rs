@@ -141,7 +141,8 @@ pub fn parse_ip_port(text: &[u8]) -> Option<SocketAddr> {
     }
 }
 
-/// A literal IP address. Parts of an IPv4 address are decimal, whatever zeroes they begin with.
+/// A literal IP address. Parts of an IPv4 address are decimal, whatever zeroes they begin with; an empty one is 0, as
+/// nginx has it.
 pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     v4(text).map(IpAddr::V4).or_else(|| text.parse::<Ipv6Addr>().ok().map(IpAddr::V6))
@@ -149,7 +150,7 @@ pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
 
 fn v4(text: &str) -> Option<Ipv4Addr> {
     let mut parts = text.split('.').map(|part| {
-        let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
         digits
             .then(|| part.trim_start_matches('0'))
             .and_then(|part| if part.is_empty() { Some(0) } else { part.parse().ok() })

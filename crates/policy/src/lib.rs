@@ -11,6 +11,7 @@ pub mod flow;
 pub mod geo;
 pub mod guard;
 mod hash;
+pub mod hash_size;
 pub mod kept;
 pub mod limit_conn;
 pub mod map;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::arena::{Arena, Interner};
+use crate::hash_size::{Misfit, Sizes};
 use crate::names::{Names, Packed, Refused, Table};
 use crate::regex::{Regex, RegexError};
 use crate::template::{Captures, Template, TemplateError};
@@ -168,9 +169,9 @@ impl MapBuilder {
         Ok(id)
     }
 
-    /// The length of the longest exact name.
-    pub fn longest_name(&self) -> Option<usize> {
-        self.names.longest_exact()
+    /// What is wrong with `sizes` for tables of the names as nginx has them.
+    pub fn misfits(&self, sizes: Sizes) -> Vec<Misfit> {
+        self.names.misfits(sizes)
     }
 
     /// Whether values are evaluated anew for each text.

@@ -5,6 +5,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::hash_size::{Misfit, Sizes};
 use table::{Find, Inserted};
 pub(crate) use table::{Packed, Table};
 
@@ -12,6 +13,8 @@ pub(crate) use table::{Packed, Table};
 #[derive(Debug, Default)]
 pub(crate) struct Names<T> {
     exact: T,
+    /// Which of the exact names, in the order in which they came, belong to a wildcard.
+    reserved: Vec<bool>,
     /// `example.com` of `*.example.com` and `.example.com`.
     leading: T,
     /// `mail` of `mail.*`.
@@ -35,7 +38,26 @@ const NOBODY: u32 = u32::MAX;
 impl Names<Table> {
     /// Adds a name as it is, whatever its letters; case does not count.
     pub(crate) fn add(&mut self, name: &[u8], number: u32) -> Result<(), Refused> {
-        taken(self.exact.insert(name, number))
+        self.add_exact(name, number, false)
+    }
+
+    fn add_exact(&mut self, name: &[u8], number: u32, reserved: bool) -> Result<(), Refused> {
+        taken(self.exact.insert(name, number))?;
+        self.reserved.push(reserved);
+        Ok(())
+    }
+
+    /// What is wrong with `sizes` for tables of these names as nginx has them.
+    pub(crate) fn misfits(&self, sizes: Sizes) -> Vec<Misfit> {
+        let exact = self.exact.names().zip(&self.reserved).filter(|(_, reserved)| !**reserved);
+        let mut misfits = sizes.misfits_of(exact.map(|(name, _)| name));
+        misfits.extend(sizes.misfits_of_labels(self.leading.names().collect(), |name, depth| {
+            name.rsplit(|byte| *byte == b'.').nth(depth)
+        }));
+        misfits.extend(sizes.misfits_of_labels(self.trailing.names().collect(), |name, depth| {
+            name.split(|byte| *byte == b'.').nth(depth)
+        }));
+        misfits
     }
 
     /// Adds a host name in one of the forms `a.b`, `*.a.b`, `.a.b` (both of the former) and `a.*`.
@@ -49,7 +71,7 @@ impl Names<Table> {
             [b'.', rest @ ..] if !rest.is_empty() => {
                 let wildcard_is_free = self.leading.find(rest).is_none();
                 // The exact name is reserved even if the wildcard is refused: so does the reference.
-                taken(self.exact.insert(rest, if wildcard_is_free { number } else { NOBODY }))?;
+                self.add_exact(rest, if wildcard_is_free { number } else { NOBODY }, true)?;
                 taken(self.leading.insert(rest, number))
             }
             [b'*', b'.', rest @ ..] if !rest.is_empty() => taken(self.leading.insert(rest, number)),
@@ -61,7 +83,8 @@ impl Names<Table> {
 
     /// The same names in less memory.
     pub(crate) fn pack(self) -> Names<Packed> {
-        Names { exact: self.exact.pack(), leading: self.leading.pack(), trailing: self.trailing.pack() }
+        let (exact, leading, trailing) = (self.exact.pack(), self.leading.pack(), self.trailing.pack());
+        Names { exact, reserved: Vec::new(), leading, trailing }
     }
 }
 

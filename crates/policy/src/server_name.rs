@@ -6,6 +6,7 @@ mod tests;
 
 use std::fmt;
 
+use crate::hash_size::{Misfit, Sizes};
 use crate::names::{Names, Refused, Table};
 use crate::regex::{Regex, RegexError};
 use crate::variables::{Scope, Variables};
@@ -88,9 +89,9 @@ impl<T> Default for ServerNames<T> {
 }
 
 impl<T: Copy> ServerNames<T> {
-    /// The length of the longest exact name.
-    pub fn longest_name(&self) -> Option<usize> {
-        self.names.longest_exact()
+    /// What is wrong with `sizes` for tables of the names as nginx has them.
+    pub fn misfits(&self, sizes: Sizes) -> Vec<Misfit> {
+        self.names.misfits(sizes)
     }
 
     /// Adds a name of a server; false where another server has it already. A capital in a regular

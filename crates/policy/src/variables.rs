@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use crate::builtin::Builtin;
 use crate::geo::Geo;
+use crate::hash_size::{Misfit, Sizes};
 use crate::map::Map;
 use crate::split_clients::SplitClients;
 use crate::template::Template;
@@ -153,6 +154,17 @@ impl Variables {
             Some(unknown) => Err(Unknown(unknown.name.to_string())),
             None => Ok(()),
         }
+    }
+
+    /// What is wrong with `sizes` for a table of all variables as nginx has it.
+    pub fn misfits(&self, sizes: Sizes) -> Vec<Misfit> {
+        let builtins = Builtin::ALL.iter().filter(|builtin| !builtin.is_prefix()).map(|builtin| builtin.name());
+        let own = self.list.iter().filter(|variable| {
+            let builtin = Builtin::ALL.iter().any(|builtin| !builtin.is_prefix() && builtin.name() == &*variable.name);
+            matches!(variable.kind, Kind::Defined(_)) && !builtin
+        });
+        let names: Vec<&str> = builtins.chain(own.map(|variable| &*variable.name)).collect();
+        sizes.misfits_of(names.iter().map(|name| name.as_bytes()))
     }
 
     /// Names of all that are defined, for suggestions.

@@ -1,15 +1,15 @@
 //! The stream core: `stream`, `server`, resolver, preread buffers and the small socket settings.
 
 mod directives;
+pub(crate) mod hashes;
 mod resolver;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
-use syntax::Diagnostic;
-
 pub(crate) use directives::DIRECTIVES;
+pub(crate) use hashes::HashSizes;
 
 /// Core settings of a server.
 #[derive(Debug, Clone)]
@@ -69,62 +69,5 @@ pub(crate) fn merge(own: &Settings, outer: &Settings) -> Core {
         preread_timeout: own.preread_timeout.or(outer.preread_timeout).unwrap_or(30_000),
         proxy_protocol_timeout: own.proxy_protocol_timeout.or(outer.proxy_protocol_timeout).unwrap_or(30_000),
         tcp_nodelay: own.tcp_nodelay.or(outer.tcp_nodelay).unwrap_or(true),
-    }
-}
-
-/// `*_hash_max_size` and `*_hash_bucket_size`: no table here has such a size, but names that the sizes
-/// leave no room for are refused, as users of them expect.
-#[derive(Debug, Default)]
-pub(crate) struct HashSizes {
-    names_max: Option<usize>,
-    names_bucket: Option<usize>,
-    variables_max: Option<usize>,
-    variables_bucket: Option<usize>,
-    map_max: Option<usize>,
-    map_bucket: Option<usize>,
-}
-
-impl HashSizes {
-    /// Refuses a map whose longest name the sizes leave no room for. The sizes are settled from then on.
-    pub(crate) fn check_map(&mut self, longest: Option<usize>) -> Result<(), Diagnostic> {
-        let (max, bucket) = (*self.map_max.get_or_insert(2048), *self.map_bucket.get_or_insert(64));
-        room("map_hash", max, bucket, longest)
-    }
-
-    /// Refuses server names likewise.
-    pub(crate) fn check_names(&self, longest: Option<usize>) -> Result<(), Diagnostic> {
-        room("server_names_hash", self.names_max.unwrap_or(512), self.names_bucket.unwrap_or(64), longest)
-    }
-
-    /// Refuses what leaves no room for the variables that are always there.
-    pub(crate) fn check(&self) -> Result<(), Diagnostic> {
-        let refuse = |size: &str| {
-            let text = format!("could not build variables_hash, you should increase variables_hash_{size}: 0");
-            Err(Diagnostic::emerg(text))
-        };
-        match (self.variables_max, self.variables_bucket) {
-            (Some(0), _) => refuse("max_size"),
-            (_, Some(0)) => refuse("bucket_size"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whether buckets of `bucket` bytes, which come in whole cache lines, have room for the longest name: it takes a
-/// word for its value, a length of two bytes and itself, in whole words, and one word ends the bucket.
-fn room(table: &str, max: usize, bucket: usize, longest: Option<usize>) -> Result<(), Diagnostic> {
-    const WORD: usize = 8;
-    const LINE: usize = 64;
-    let Some(longest) = longest else { return Ok(()) };
-    let refuse = |size: &str, now: usize| {
-        Err(Diagnostic::emerg(format!("could not build {table}, you should increase {table}_{size}: {now}")))
-    };
-    let bucket = bucket.next_multiple_of(LINE);
-    if max == 0 {
-        refuse("max_size", max)
-    } else if bucket < WORD + (longest + 2).next_multiple_of(WORD) + WORD {
-        refuse("bucket_size", bucket)
-    } else {
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use syntax::{Diagnostic, scalar};
 
 use super::main_context::Main;
 use crate::directive::{Apply, Args, Contexts, Directive};
-use crate::load::{Line, Loader, Refusal};
+use crate::load::{Line, Loader, Refusal, Stage};
 use crate::value::{did_you_mean, duplicate, flag, msec, number, once};
 
 /// `events { }` with values or defaults.
@@ -151,26 +151,28 @@ fn debug_connection(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), 
 }
 
 /// What holds beside `main`, with `sockets` to listen on.
-pub(crate) fn finish(loader: &mut Loader<'_>, main: &Main, sockets: usize) -> Result<Events, Diagnostic> {
-    let Some(draft) = loader.events.take() else {
+pub(crate) fn finish(loader: &mut Loader<'_>, main: &Main, sockets: usize) -> Events {
+    let draft = loader.events.take();
+    if draft.is_none() {
         let help = "add \"events { }\" to the main file";
-        return Err(Diagnostic::emerg("no \"events\" section in configuration").help(help));
-    };
+        loader.tell_later(Stage::Read, Diagnostic::emerg("no \"events\" section in configuration").help(help));
+    }
+    let draft = draft.unwrap_or_default();
     let worker_connections = draft.worker_connections.unwrap_or(512);
     if worker_connections <= sockets {
         let text = format!("{worker_connections} worker_connections are not enough for {sockets} listening sockets");
-        return Err(Diagnostic::emerg(text));
+        loader.tell_later(Stage::Read, Diagnostic::emerg(text));
     }
     let exceeds = |limit: u64| worker_connections as u64 > limit;
     if let Some(limit) = loader.world.open_files_limit().filter(|limit| exceeds(*limit))
         && main.rlimit_nofile.is_none_or(exceeds)
     {
         let text = format!("{worker_connections} worker_connections exceed open file resource limit: {limit}");
-        loader.warn_bare(text);
+        loader.tell_later(Stage::Sockets, Diagnostic::warn(text));
     }
-    Ok(Events {
+    Events {
         worker_connections,
         multi_accept: draft.multi_accept.unwrap_or(false),
         accept_pause: draft.accept_mutex_delay.unwrap_or(500),
-    })
+    }
 }

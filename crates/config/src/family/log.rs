@@ -8,7 +8,6 @@ mod syslog;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::template::{Escape, Template};
@@ -101,18 +100,6 @@ pub(crate) fn merge(own: &Settings, outer: &Settings) -> AccessLogs {
     let block = if silent { outer } else { own };
     let logs = if block.access_log_off { &[][..] } else { &block.access_logs };
     AccessLogs { logs: logs.into(), file_cache: own.file_cache.or(outer.file_cache).filter(|cache| cache.max > 0) }
-}
-
-/// Every file that a block names for its logs, whether or not it is in force anywhere.
-pub(crate) fn files(block: &Settings) -> impl Iterator<Item = PathBuf> {
-    let access = block.access_logs.iter().filter_map(|log| match &log.target {
-        AccessTarget::Fixed(target) => Some(target),
-        AccessTarget::Evaluated(_) => None,
-    });
-    access.chain(block.error_logs.iter().map(|log| &log.target)).filter_map(|target| match target {
-        LogTarget::File(path) => Some(path.clone()),
-        LogTarget::Stderr | LogTarget::Syslog(_) | LogTarget::Memory(_) => None,
-    })
 }
 
 /// The `error_log`s of a server that says `own` within `outer`; none where those of the main context

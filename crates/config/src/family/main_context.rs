@@ -4,16 +4,20 @@ mod affinity;
 mod directives;
 mod user;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use policy::address::Address;
-use syntax::{Diagnostic, Level};
+use syntax::Level;
 
-use crate::load::Loader;
+use crate::load::{Loader, Stage};
 use affinity::Affinity;
 
 pub(crate) use directives::DIRECTIVES;
+
+/// `lock_file` where none is given.
+const LOCK_FILE: &[u8] = b"logs/nginx.lock";
 
 /// Directives of the main context with their values or defaults.
 #[derive(Debug)]
@@ -40,12 +44,16 @@ pub struct Main {
     pub master_process: bool,
     /// `pid`.
     pub pid: PathBuf,
+    /// `lock_file`, which nothing is made of.
+    pub lock_file: PathBuf,
     /// `worker_sandbox`: whether those who serve give up what they have no use for.
     pub sandbox: bool,
     /// `certificate_watch`: whether changed certificates are taken without a reload.
     pub certificate_watch: bool,
     /// `env`: names kept, each with its new value if one is given.
-    pub env: Vec<(String, Option<String>)>,
+    pub env: Vec<EnvVariable>,
+    /// Whether an `error_log`, here or in a block, is standard error.
+    pub tells_stderr: bool,
     /// `error_log`s of the main context; the default log where there is none.
     pub error_log: Arc<[ErrorLog]>,
     /// `pcre_jit`.
@@ -65,9 +73,12 @@ pub struct User {
     pub gid: u32,
 }
 
-/// A set of processors, bit 0 the first.
+/// `env`: the name of a variable of the environment, and its new value if one is given.
+pub type EnvVariable = (OsString, Option<OsString>);
+
+/// A set of processors, bit 0 of the first word the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CpuMask(pub u64);
+pub struct CpuMask(pub [u64; 16]);
 
 /// One `error_log`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +134,8 @@ pub(crate) struct Draft {
     certificate_watch: Option<bool>,
     pid: Option<Box<[u8]>>,
     lock_file: Option<Box<[u8]>>,
-    env: Vec<(String, Option<String>)>,
+    env: Vec<EnvVariable>,
+    pub(super) tells_stderr: bool,
     pub(super) error_log: Vec<ErrorLog>,
     pcre_jit: Option<bool>,
     inherit_objects: Option<bool>,
@@ -135,7 +147,7 @@ pub(crate) struct Draft {
 }
 
 /// What holds, with defaults.
-pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Main, Diagnostic> {
+pub(crate) fn finish(loader: &mut Loader<'_>) -> Main {
     let draft = std::mem::take(&mut loader.main);
     let workers = draft.workers.unwrap_or(1);
     let cpu_affinity = match draft.cpu_affinity {
@@ -143,10 +155,13 @@ pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Main, Diagnostic> {
         None => Vec::new(),
     };
     let user = match draft.user {
-        None if loader.world.is_root() => Some(user::default(loader.world)?),
+        None if loader.world.is_root() => {
+            let user = user::default(loader.world);
+            user.map_err(|nobody| loader.tell_later(Stage::Read, nobody)).ok()
+        }
         user => user,
     };
-    Ok(Main {
+    Main {
         user,
         workers,
         cpu_affinity,
@@ -163,19 +178,25 @@ pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Main, Diagnostic> {
             Some(path) if !path.is_empty() => loader.prefix_path(&path),
             _ => loader.options.pid.clone(),
         },
+        lock_file: loader.prefix_path(draft.lock_file.as_deref().filter(|path| !path.is_empty()).unwrap_or(LOCK_FILE)),
         env: draft.env,
+        tells_stderr: draft.tells_stderr,
         error_log: with_default(draft.error_log, loader).into(),
         pcre_jit: draft.pcre_jit.unwrap_or(false),
         inherit_objects: draft.inherit_objects.unwrap_or(true),
-    })
+    }
 }
 
 /// Adds the default log to those that are neither a file nor standard error.
-fn with_default(mut logs: Vec<ErrorLog>, loader: &Loader<'_>) -> Vec<ErrorLog> {
+fn with_default(mut logs: Vec<ErrorLog>, loader: &mut Loader<'_>) -> Vec<ErrorLog> {
     if !logs.iter().any(|log| matches!(log.target, LogTarget::File(_) | LogTarget::Stderr)) {
         let target = match loader.options.error_log.as_slice() {
             b"stderr" => LogTarget::Stderr,
-            file => LogTarget::File(loader.prefix_path(file)),
+            file => {
+                let path = loader.prefix_path(file);
+                loader.log_files.push(path.clone());
+                LogTarget::File(path)
+            }
         };
         logs.insert(0, ErrorLog { target, level: Level::Error });
     }

@@ -7,6 +7,7 @@ use policy::map::{MapBuilder, MapError};
 use policy::variables::Definition;
 use syntax::Parser;
 
+use super::core::hashes;
 use super::set::{define, reserve, variable_name};
 use crate::directive::{Args, Contexts, Directive};
 use crate::load::{Line, Loader, Refusal};
@@ -30,7 +31,8 @@ fn map(loader: &mut Loader<'_>, line: &Line<'_, '_>, parser: &mut Parser<'_>) ->
     reserve(loader, name)?;
     let mut builder = MapBuilder::new();
     loader.entries(parser, &mut |loader, entry| add(loader, &mut builder, entry))?;
-    loader.stream().hashes.check_map(builder.longest_name())?;
+    let sizes = loader.stream().hashes.of_maps();
+    hashes::tell(loader, "map_hash", sizes, builder.misfits(sizes))?;
     let volatile = builder.is_volatile();
     define(loader, name, Definition::Map { source, map: builder.finish(), volatile })?;
     Ok(())

@@ -51,16 +51,18 @@ fn split(loader: &mut Loader<'_>, line: &Line<'_, '_>, parser: &mut Parser<'_>) 
 
 fn part(entry: &Line<'_, '_>) -> Result<Part, Refusal> {
     let word = entry.word(0);
+    let value = entry.arg(0).into();
+    let part = if word == b"*" {
+        Part::Rest(value)
+    } else {
+        let share = percent(word).filter(|share| *share > 0);
+        let share = share.ok_or_else(|| Refusal::Text(format!("invalid percent value \"{}\"", text(word))))?;
+        Part::Hundredths(share, value)
+    };
     if entry.args().len() == 0 {
         return Err(Refusal::Word(0, format!("no value for \"{}\"", text(word)), None));
     }
-    let value = entry.arg(0).into();
-    if word == b"*" {
-        return Ok(Part::Rest(value));
-    }
-    let share = percent(word).filter(|share| *share > 0);
-    let share = share.ok_or_else(|| Refusal::Text(format!("invalid percent value \"{}\"", text(word))))?;
-    Ok(Part::Hundredths(share, value))
+    Ok(part)
 }
 
 /// Hundredths of a percent: digits with at most two after a point, then `%`.

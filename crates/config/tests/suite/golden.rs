@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use syntax::Memory;
+use syntax::{Diagnostic, Level, Memory};
 
 use crate::machine::load;
 
@@ -22,14 +22,19 @@ fn said(name: &str, text: &str) -> String {
     }
     let loaded = load(name, files);
     let mut said = String::new();
-    let error = loaded.config.as_ref().err();
-    for told in loaded.warnings.iter().chain(error) {
-        if loaded.syntax_ok && error == Some(told) {
-            said.push_str("syntax is ok\n");
-        }
+    let tell = |told: &Diagnostic, said: &mut String| {
         let _ = write!(said, "[{}] {told}\n{}", told.level, told.render_snippet(&loaded.sources, false));
+    };
+    let error = loaded.config.as_ref().err();
+    loaded.warnings.iter().chain(error).for_each(|told| tell(told, &mut said));
+    if error.is_some() {
+        return said;
     }
-    if error.is_none() {
+    if !loaded.later.is_empty() {
+        said.push_str("syntax is ok\n");
+    }
+    loaded.later.iter().for_each(|(_, told)| tell(told, &mut said));
+    if loaded.later.iter().all(|(_, told)| told.level > Level::Error) {
         said.push_str("ok\n");
     }
     said

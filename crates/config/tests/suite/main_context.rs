@@ -1,5 +1,7 @@
 //! The main context and `events`, which no server has a part in.
 
+use std::path::PathBuf;
+
 use config::Config;
 use config::family::main_context::{CpuMask, LogTarget, User};
 use syntax::Level;
@@ -19,13 +21,14 @@ fn said(text: &str) -> Vec<String> {
 
 fn said_of(text: &str) -> Vec<String> {
     let loaded = load_as_root(text, None);
-    let lines = loaded.warnings.iter().chain(loaded.config.as_ref().err());
+    let later = loaded.later.iter().map(|(_, told)| told);
+    let lines = loaded.warnings.iter().chain(loaded.config.as_ref().err()).chain(later);
     lines.map(|told| format!("{}: {told}", told.level).replace("/conf/gate.conf", "FILE")).collect()
 }
 
 #[test]
 fn defaults() {
-    let Config { main, events, stream } = config("");
+    let Config { main, events, stream, log_files } = config("");
     assert_eq!(main.user, Some(User { name: "nobody".to_owned(), uid: 99, gid: 98 }));
     assert_eq!((main.workers, main.daemon, main.master_process, main.pcre_jit), (1, true, true, false));
     assert!(main.inherit_objects && main.cpu_affinity.is_empty() && main.env.is_empty());
@@ -34,7 +37,7 @@ fn defaults() {
     let [log] = &main.error_log[..] else { panic!("one log") };
     assert_eq!((&log.target, log.level), (&LogTarget::File("/prefix/logs/error.log".into()), Level::Error));
     assert_eq!((events.worker_connections, events.multi_accept, events.accept_pause), (512, false, 500));
-    assert!(stream.is_none());
+    assert!(stream.is_none() && log_files == [PathBuf::from("/prefix/logs/error.log")]);
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn values() {
     );
     assert_eq!((main.working_directory, main.pid), (Some("/prefix/cores".into()), "/prefix/run/pid".into()));
     assert!(!main.daemon && !main.master_process && main.pcre_jit && !main.inherit_objects);
-    let env = [("A".to_owned(), Some("b=c".to_owned())), ("D".to_owned(), None)];
+    let env = [("A".into(), Some("b=c".into())), ("D".into(), None)];
     assert_eq!(main.env, env);
     assert_eq!((events.worker_connections, events.multi_accept, events.accept_pause), (9, true, 9));
 }
@@ -80,7 +83,7 @@ fn only_root_changes_its_user() {
 
 #[test]
 fn processors_of_workers() {
-    let masks = |text: &str| config(text).main.cpu_affinity.iter().map(|CpuMask(mask)| *mask).collect::<Vec<_>>();
+    let masks = |text: &str| config(text).main.cpu_affinity.iter().map(|CpuMask(words)| words[0]).collect::<Vec<_>>();
     assert_eq!(masks("worker_processes 2; worker_cpu_affinity 101 '10 10';"), [0b101, 0b1010]);
     assert_eq!(masks("worker_processes 5; worker_cpu_affinity auto;"), [1, 2, 4, 1, 2]);
     assert_eq!(masks("worker_processes 3; worker_cpu_affinity auto 110;"), [2, 4, 2]);
@@ -97,8 +100,10 @@ fn processors_of_workers() {
         said("worker_cpu_affinity auto 1 1;"),
         ["emerg: invalid number of arguments in \"worker_cpu_affinity\" directive in FILE:1"]
     );
-    let long = format!("worker_cpu_affinity {};", "0".repeat(65));
-    assert_eq!(said(&long), ["emerg: \"worker_cpu_affinity\" supports up to 64 CPUs only in FILE:1"]);
+    let far = config(&format!("worker_cpu_affinity 1{};", "0".repeat(70))).main.cpu_affinity;
+    assert_eq!(far.iter().flat_map(CpuMask::processors).collect::<Vec<_>>(), [70]);
+    let long = format!("worker_cpu_affinity {};", "0".repeat(1025));
+    assert_eq!(said(&long), ["emerg: \"worker_cpu_affinity\" supports up to 1024 CPUs only in FILE:1"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Access logs: one line per session, written at once or through a buffer of this thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -70,6 +70,8 @@ struct Buffered {
     file: Arc<LogFile>,
     how: Buffer,
     lines: RefCell<Vec<u8>>,
+    /// How often the first line came into an empty buffer: whoever waits to write it knows whether it still waits.
+    filled: Cell<u64>,
     errors: ErrorLogs,
 }
 
@@ -80,7 +82,7 @@ impl Buffers {
             .iter()
             .map(|(file, how)| {
                 let (file, errors) = (Arc::clone(file), errors.clone());
-                Rc::new(Buffered { file, how: *how, lines: RefCell::default(), errors })
+                Rc::new(Buffered { file, how: *how, lines: RefCell::default(), filled: Cell::default(), errors })
             })
             .collect();
         Self { buffers }
@@ -103,9 +105,13 @@ impl Buffers {
         lines.extend_from_slice(line);
         if let (true, Some(after)) = (first, buffered.how.flush) {
             let buffered = Rc::clone(buffered);
+            let mine = buffered.filled.get() + 1;
+            buffered.filled.set(mine);
             reactor::spawn(async move {
                 reactor::sleep(after).await;
-                buffered.flush();
+                if buffered.filled.get() == mine {
+                    buffered.flush();
+                }
             });
         }
     }
@@ -145,7 +151,10 @@ impl Drop for Buffers {
 /// `lines` as one gzip member (RFC 1952).
 fn gzip(lines: &[u8], level: u8) -> Vec<u8> {
     use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level.into()));
+    /// Unix.
+    const SYSTEM: u8 = 3;
+    let level = flate2::Compression::new(level.into());
+    let mut encoder = flate2::GzBuilder::new().operating_system(SYSTEM).write(Vec::new(), level);
     // Writing into a Vec cannot fail.
     let _ = encoder.write_all(lines);
     encoder.finish().unwrap_or_default()

@@ -2,14 +2,17 @@
 //! `write` per line, and reopened in place.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use syntax::Level;
+
 use super::disk::{Disk, Lost};
+use super::errno;
 
 /// An open log file. Reopening replaces the file behind the same descriptor, so that writers on
 /// other threads need no lock.
@@ -56,8 +59,28 @@ impl LogFile {
 
     /// Opens the path anew, for instance after it was renamed away (USR1). On an error the old
     /// file stays in use.
-    pub fn reopen(&self) -> io::Result<()> {
+    fn reopen(&self) -> io::Result<()> {
         os::process::replace_fd(append(&self.path)?.as_fd(), self.file.as_fd())
+    }
+
+    /// Makes the user `owner` the file's owner, who may read and write it then.
+    fn give_to(&self, owner: u32) -> io::Result<()> {
+        /// The owner's rights to read and to write.
+        const OWNERS: u32 = 0o600;
+        let file = self.file.metadata()?;
+        if file.uid() != owner {
+            fchown(&self.file, Some(owner), None)?;
+        }
+        if file.mode() & OWNERS != OWNERS {
+            self.file.set_permissions(Permissions::from_mode(file.mode() | OWNERS))?;
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for LogFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -98,9 +121,23 @@ impl Files {
         Ok(())
     }
 
-    /// Reopens every file; the errors are returned with their paths.
-    pub fn reopen(&self) -> Vec<(PathBuf, io::Error)> {
-        self.by_path.values().filter_map(|file| file.reopen().err().map(|error| (file.path.clone(), error))).collect()
+    /// Reopens every file for those who run as `owner`, where that is not this user; what went wrong is returned, each
+    /// with its level.
+    pub fn reopen(&self, owner: Option<u32>) -> Vec<(Level, String)> {
+        let mut wrong = Vec::new();
+        for file in self.by_path.values() {
+            let path = file.path.display();
+            if let Err(error) = file.reopen() {
+                wrong.push((Level::Emerg, format!("open() \"{path}\" failed{}", errno(&error))));
+                continue;
+            }
+            if let Some(owner) = owner
+                && let Err(error) = file.give_to(owner)
+            {
+                wrong.push((Level::Alert, format!("chown(\"{path}\", {owner}) failed{}", errno(&error))));
+            }
+        }
+        wrong
     }
 
     /// Lets go of files that no log uses any more.
@@ -123,7 +160,7 @@ mod tests {
         log.write(b"one\n").unwrap();
         std::fs::rename(&path, &moved).unwrap();
         log.write(b"two\n").unwrap();
-        assert!(files.reopen().is_empty());
+        assert!(files.reopen(None).is_empty());
         log.write(b"three\n").unwrap();
         assert!(Arc::ptr_eq(&log, &files.open(&path).unwrap()));
         assert_eq!(std::fs::read_to_string(&moved).unwrap(), "one\ntwo\n");

@@ -12,6 +12,8 @@ use super::{Master, Step};
 
 /// How long worker processes have to end at once before they are killed.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The code of a worker process that cannot serve, and another one in its place could not either.
+const FATAL: i32 = 2;
 /// How long after its start a worker process that dies is not replaced at once: it would only die again.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
 
@@ -34,9 +36,18 @@ impl Master<'_> {
                 return self.serve().unwrap_or(Step::On);
             }
         }
-        if matches!(&self.crew, Crew::Process(process) if process.pid == pid) {
+        let served = matches!(&self.crew, Crew::Process(process) if process.pid == pid);
+        if served {
             self.crew = Crew::None;
-            self.replace_dead_crew(Instant::now());
+        }
+        if self.stillborn == Some(pid) || served {
+            self.stillborn = None;
+            if end == End::Exited(FATAL) {
+                let text = format!("worker process {pid} exited with fatal code {FATAL} and cannot be respawned");
+                self.log(Level::Alert, &text);
+            } else {
+                self.replace_dead_crew(Instant::now());
+            }
         }
         Step::On
     }

@@ -94,6 +94,8 @@ pub(super) enum Started {
     Here(Process),
     /// The new one, with the way to the other.
     There(Channel),
+    /// The one that was there before; the new one, of this number, has ended before it served.
+    Stillborn(u32),
 }
 
 impl Process {
@@ -103,15 +105,25 @@ impl Process {
         plan.main.user.as_ref().filter(|user| plan.main.master_process && user.uid != 0 && os::credentials::is_root())
     }
 
-    /// Splits off a process that is to serve `plan` as `user`, and waits until it does.
-    pub(super) fn start(plan: &Plan, user: &User) -> io::Result<Started> {
+    /// Splits off a process that is to serve `plan` as `user`, and waits until it does. `tell` is told its number
+    /// before it says anything itself.
+    pub(super) fn start(plan: &Plan, user: &User, tell: impl FnOnce(u32)) -> io::Result<Started> {
         let (ours, theirs) = Channel::pair()?;
         match child::fork()? {
-            Half::Child => Ok(Started::There(theirs)),
+            Half::Child => {
+                drop(ours);
+                theirs.receive()?;
+                Ok(Started::There(theirs))
+            }
             Half::Parent(pid) => {
                 drop(theirs);
                 ours.set_patience(Some(PATIENCE))?;
-                ours.receive()?;
+                tell(pid);
+                ours.send(&[], &[])?;
+                match ours.receive() {
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Started::Stillborn(pid)),
+                    answer => answer?,
+                };
                 Ok(Started::Here(Self { pid, channel: ours, user: user.clone(), reach: Reach::of(plan) }))
             }
         }

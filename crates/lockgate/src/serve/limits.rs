@@ -1,5 +1,9 @@
 //! Limits and places that the main context asks for those who serve.
 
+use std::io;
+use std::path::Path;
+
+use config::Options;
 use engine::plan::Plan;
 use syntax::Level;
 
@@ -7,9 +11,9 @@ use crate::instance::Refused;
 use crate::report::Report;
 
 /// Takes them for this process.
-pub(super) fn take(plan: &Plan, report: &Report) -> Result<(), Refused> {
+pub(super) fn take(plan: &Plan, report: &Report) {
     let main = &plan.main;
-    let tell = |call: &str, error: &std::io::Error| {
+    let tell = |call: &str, error: &io::Error| {
         report.line(Level::Alert, &format!("{call} failed{}", engine::log::errno(error)));
     };
     if let Err(error) = engine::memory::watch()
@@ -32,11 +36,37 @@ pub(super) fn take(plan: &Plan, report: &Report) -> Result<(), Refused> {
     {
         tell(&format!("setpriority({priority})"), &error);
     }
-    if let Some(directory) = &main.working_directory
-        && let Err(error) = std::env::set_current_dir(directory)
-    {
-        tell(&format!("chdir(\"{}\")", directory.display()), &error);
-        return Err(Refused);
+}
+
+/// Enters the directory to run in.
+pub(super) fn enter_directory(plan: &Plan, report: &Report) -> Result<(), Refused> {
+    in_directory(plan, report, |directory| std::env::set_current_dir(directory))
+}
+
+/// The same for a process that reads configurations, too: where these lie relative to where it is it stays there, and
+/// only sees whether its threads can go, each for itself.
+pub(super) fn go_to_directory(plan: &Plan, options: &Options, report: &Report) -> Result<(), Refused> {
+    if options.prefix.is_absolute() && options.conf.is_absolute() {
+        return enter_directory(plan, report);
     }
-    Ok(())
+    in_directory(plan, report, |directory| {
+        std::thread::scope(|scope| {
+            let entered = scope.spawn(|| {
+                os::process::own_directory()?;
+                std::env::set_current_dir(directory)
+            });
+            entered.join().unwrap_or_else(|_| Err(io::Error::other("a thread died")))
+        })
+    })
+}
+
+fn in_directory(plan: &Plan, report: &Report, enter: impl Fn(&Path) -> io::Result<()>) -> Result<(), Refused> {
+    match &plan.main.working_directory {
+        Some(directory) => enter(directory).map_err(|error| {
+            let text = format!("chdir(\"{}\") failed{}", directory.display(), engine::log::errno(&error));
+            report.line(Level::Alert, &text);
+            Refused
+        }),
+        None => Ok(()),
+    }
 }

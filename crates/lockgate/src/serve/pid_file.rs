@@ -17,12 +17,9 @@ impl PidFile {
         Ok(Self(path.to_owned()))
     }
 
-    /// Writes it at another path, if it is another one, and removes the old one.
-    pub(super) fn move_to(&mut self, path: &Path) -> io::Result<()> {
-        if self.0 != path {
-            std::mem::replace(self, Self::write(path)?).remove();
-        }
-        Ok(())
+    /// Another one at `path`, unless that is where this one is.
+    pub(super) fn beside(&self, path: &Path) -> io::Result<Option<Self>> {
+        if self.0 == path { Ok(None) } else { Self::write(path).map(Some) }
     }
 
     /// Makes room for the one of a new binary: `PATH.oldbin` from now on.
@@ -43,9 +40,13 @@ impl PidFile {
         Ok(())
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Removes it.
-    pub(super) fn remove(self) {
-        // Gone already is just as well.
-        let _ = std::fs::remove_file(self.0);
+    pub(super) fn remove(&self) -> io::Result<()> {
+        std::fs::remove_file(&self.0)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use syntax::Level;
 
+use super::appearance;
 use super::crew::{Crew, Process};
 use super::rotation::Rotation;
 use super::{Master, Step, order};
@@ -30,10 +31,6 @@ impl Master<'_> {
                 return Step::On;
             }
         }
-        if let Err(error) = self.pid.move_to(&self.plan.main.pid) {
-            let text = format!("open() \"{}\" failed{}", self.plan.main.pid.display(), engine::log::errno(&error));
-            self.log(Level::Emerg, &text);
-        }
         self.rotation = Rotation::of(self.plan.certificate_files(), self.instance.reading_since);
         self.expiry.tell(&self.plan);
         Step::On
@@ -45,12 +42,35 @@ impl Master<'_> {
             Some(recorder) => self.instance.check(self.options, report, recorder),
             None => self.instance.check(self.options, report, &Machine),
         };
-        let plan = self.instance.open(checked?, report, false)?;
-        let old = std::mem::replace(&mut self.plan, plan);
-        let taken = self.hand_over(recorder, report);
-        if taken.is_err() {
-            self.plan = old;
-            self.instance.forget_others(&self.plan);
+        let checked = checked?;
+        if checked.main().lock_file != self.plan.main.lock_file {
+            report.line(Level::Emerg, "\"lock_file\" could not be changed, ignored");
+        }
+        let pid = self.pid.beside(&checked.main().pid).map_err(|error| {
+            let reason = engine::log::errno(&error);
+            report.line(Level::Emerg, &format!("open() \"{}\" failed{reason}", checked.main().pid.display()));
+            Refused
+        })?;
+        let opened = self.instance.open(checked, report, false);
+        let taken = opened.and_then(|plan| {
+            let old = std::mem::replace(&mut self.plan, plan);
+            self.hand_over(recorder, report).inspect_err(|_| self.plan = old)
+        });
+        match (&taken, pid) {
+            (Ok(Step::Serve(_)), _) | (Ok(_), None) => {}
+            (Ok(_), Some(new)) => {
+                let old = std::mem::replace(&mut self.pid, new);
+                self.remove(&old);
+            }
+            (Err(_), new) => {
+                self.instance.forget_others(&self.plan, true);
+                if let Some(new) = new {
+                    self.remove(&new);
+                }
+            }
+        }
+        if taken.is_ok() {
+            appearance::redirect_stderr(&self.plan);
         }
         taken
     }
@@ -67,7 +87,7 @@ impl Master<'_> {
                     let text = "another \"user\" is taken by a restart only";
                     self.plan.error_log.write(Level::Warn, None, text.as_bytes());
                 }
-                let installed = self.instance.install(&mut threads.workers, &self.plan);
+                let installed = self.instance.install(&mut threads.workers, &self.plan, true);
                 installed
                     .map_err(|error| refused(&format!("pthread_create() failed{}", engine::log::errno(&error))))?;
                 self.say_started(std::process::id());
@@ -79,17 +99,22 @@ impl Master<'_> {
                     .ask(|channel| order::reload(channel, &recorder.finish(), files, &sockets))
                     .map_err(|refusal| refused(&refusal.to_string()))?;
                 let number = process.pid;
-                self.instance.forget_others(&self.plan);
+                self.instance.forget_others(&self.plan, true);
                 self.say_started(number);
             }
             (Crew::Process(_) | Crew::None, _) => {
                 let old = std::mem::replace(&mut self.crew, Crew::None);
                 match self.serve() {
+                    // It has said why.
+                    Ok(Step::On) if self.stillborn.take().is_some() => {
+                        self.crew = old;
+                        return Err(Refused);
+                    }
                     Ok(Step::On) => {
                         let new = std::mem::replace(&mut self.crew, old);
                         self.retire();
                         self.crew = new;
-                        self.instance.forget_others(&self.plan);
+                        self.instance.forget_others(&self.plan, true);
                     }
                     Ok(step) => return Ok(step),
                     Err(Refused) => {
@@ -105,9 +130,11 @@ impl Master<'_> {
     /// Writes to new log files where the old ones were moved away.
     pub(super) fn reopen(&mut self) {
         if let Crew::Threads(threads) = &self.crew {
+            self.log(Level::Notice, "reopening logs");
             threads.workers.flush_logs();
         }
         self.instance.reopen(&self.plan);
+        appearance::redirect_stderr(&self.plan);
         if let Crew::Process(process) = &self.crew
             && let Err(refusal) = process.ask(|channel| order::reopen(channel, self.instance.files()))
         {

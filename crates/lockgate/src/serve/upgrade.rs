@@ -79,7 +79,8 @@ impl Master<'_> {
             );
             return self.log(Level::Alert, &text);
         }
-        match start(self.instance.sockets().all()) {
+        let (words, environment) = self.appearance.for_successor(&self.plan);
+        match start(self.instance.sockets().all(), words, environment) {
             Ok(pid) => {
                 self.log(Level::Notice, &format!("start new binary process {pid}"));
                 self.successor = Some(pid);
@@ -102,16 +103,21 @@ impl Master<'_> {
     }
 }
 
-/// Starts this program again, from the file that its name leads to now, with `sockets` to inherit; the
-/// number of its process.
-fn start<'a>(sockets: impl Iterator<Item = &'a OwnedFd>) -> io::Result<u32> {
+/// Starts the program that `words` begin with, in `environment`, with `sockets` to inherit; the number of its process.
+fn start<'a>(
+    sockets: impl Iterator<Item = &'a OwnedFd>,
+    words: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+) -> io::Result<u32> {
     // Duplicates, so that the ones in use are never left open to any other child.
     let passed: Vec<OwnedFd> = sockets.map(|socket| socket.as_fd().try_clone_to_owned()).collect::<io::Result<_>>()?;
     passed.iter().try_for_each(os::inherit::pass_on)?;
     let numbers: Vec<String> = passed.iter().map(|fd| format!("{};", fd.as_raw_fd())).collect();
-    let mut words = std::env::args_os();
-    let program = words.next().unwrap_or_else(|| OsString::from("lockgate"));
-    Ok(Command::new(program).args(words).env(VARIABLE, numbers.concat()).spawn()?.id())
+    let mut words = words.into_iter();
+    let mut command = Command::new(words.next().unwrap_or_else(|| OsString::from("lockgate")));
+    // Of two variables with one name the first holds.
+    let environment = environment.into_iter().rev();
+    Ok(command.args(words).env_clear().envs(environment).env(VARIABLE, numbers.concat()).spawn()?.id())
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use config::Options;
 use engine::log::ErrorLogs;
 use engine::plan::{Plan, Reach};
+use engine::workers::Home;
 use os::channel::Channel;
 use os::confine::{self, Beneath};
 use os::credentials;
 use os::signals::{Signal, Signals};
 use syntax::Level;
 
+use super::appearance::{self, Appearance};
 use super::crew::{Draining, Threads};
 use super::limits;
 use super::order::{self, Order};
@@ -26,6 +28,7 @@ pub(super) struct Worker<'a> {
     pub(super) instance: Instance,
     pub(super) plan: Arc<Plan>,
     pub(super) options: &'a Options,
+    pub(super) appearance: Appearance,
     pub(super) signals: Signals,
     pub(super) channel: Channel,
 }
@@ -33,11 +36,12 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Serves until the end.
     pub(super) fn run(mut self) -> ExitCode {
-        let report = Report::new(self.plan.error_log.clone());
-        if limits::take(&self.plan, &report).is_err() || self.give_up(&report).is_err() {
+        let report = Report::running(self.plan.error_log.clone());
+        limits::take(&self.plan, &report);
+        if limits::enter_directory(&self.plan, &report).is_err() || self.give_up(&report).is_err() {
             return ExitCode::from(2);
         }
-        let mut threads = match self.instance.start(&self.plan, false) {
+        let mut threads = match self.instance.start(&self.plan, Home::Own) {
             Ok(workers) => Threads::new(workers),
             Err(error) => {
                 report.line(Level::Emerg, &format!("pthread_create() failed{}", engine::log::errno(&error)));
@@ -50,7 +54,10 @@ impl Worker<'_> {
             let ready = os::poll::wait(&[self.signals.as_fd(), self.channel.as_fd()], None).unwrap_or_default();
             while let Some((signal, _)) = self.signals.next() {
                 match signal {
-                    Signal::Term | Signal::Int => return self.exit(),
+                    Signal::Term | Signal::Int => {
+                        threads.workers.flush_logs();
+                        return self.exit();
+                    }
                     Signal::Quit => return self.drain(threads),
                     _ => {}
                 }
@@ -110,17 +117,21 @@ impl Worker<'_> {
                 adopt(&mut self.instance, logs)?;
                 let plan = self.load(&transcript)?;
                 self.instance.adopt_sockets(&plan.listeners, sockets);
-                if let Err(error) = self.instance.install(&mut threads.workers, &plan) {
+                if let Err(error) = self.instance.install(&mut threads.workers, &plan, false) {
                     // Whoever keeps a socket open and does not accept holds its clients up.
-                    self.instance.forget_others(&self.plan);
+                    self.instance.forget_others(&self.plan, false);
                     return Err(format!("pthread_create() failed: {error}"));
                 }
                 self.plan = plan;
+                appearance::redirect_stderr(&self.plan);
                 Ok(())
             }
             Order::Reopen { logs } => {
+                self.log(Level::Notice, "reopening logs");
                 threads.workers.flush_logs();
-                adopt(&mut self.instance, logs)
+                adopt(&mut self.instance, logs)?;
+                appearance::redirect_stderr(&self.plan);
+                Ok(())
             }
             Order::Rotate { changed, transcript } => {
                 // What is refused here was refused, and told, by the one who sent it.
@@ -145,6 +156,7 @@ impl Worker<'_> {
 
     fn drain(mut self, threads: Threads) -> ExitCode {
         self.log(Level::Notice, "gracefully shutting down");
+        self.appearance.of_draining_worker();
         let quitting = threads.workers.quit();
         self.instance.close(false);
         let Ok(draining) = Draining::new(quitting) else { return self.exit() };

@@ -8,7 +8,6 @@
 
 use crate::arena::{Slots, push_number, read_number};
 use crate::hash::hash;
-use crate::names::Names;
 
 /// A table that answers.
 pub(crate) trait Find {
@@ -16,13 +15,6 @@ pub(crate) trait Find {
     fn find(&self, name: &[u8]) -> Option<u32>;
     /// The length of the longest name; `None` where there is none.
     fn longest(&self) -> Option<usize>;
-}
-
-impl Names<Table> {
-    /// The length of the longest exact name.
-    pub(crate) fn longest_exact(&self) -> Option<usize> {
-        self.exact.longest()
-    }
 }
 
 /// A growing table.
@@ -72,6 +64,11 @@ impl Table {
         slots.add(hash, at);
         *longest = (*longest).max(Some(name.len()));
         Inserted::Fresh
+    }
+
+    /// The names in the order in which they were put in.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        Records(&self.records).map(|record| record.name)
     }
 
     pub(super) fn pack(self) -> Packed {
@@ -143,6 +140,7 @@ struct Record<'a> {
 }
 
 /// The records that follow one another in some bytes.
+#[derive(Clone)]
 struct Records<'a>(&'a [u8]);
 
 impl<'a> Iterator for Records<'a> {

@@ -114,7 +114,7 @@ impl Directive {
             args: Args::ONE,
             syntax: "number",
             default: Some(default),
-            doc: "Checked and ignored: tables grow as they need.",
+            doc: "Checked and ignored: tables grow as they need. Of sizes that would be too small is told.",
             apply,
         }
     }

@@ -6,6 +6,7 @@ use syntax::Diagnostic;
 use super::names::{Draft, shown};
 use super::ports::{Port, Ports, Shared};
 use super::{Listener, VirtualAddress};
+use crate::family::core::hashes;
 use crate::load::Loader;
 use crate::{Server, ServerId};
 
@@ -99,7 +100,8 @@ impl Shared {
                 }
             }
         }
-        loader.stream().hashes.check_names(table.longest_name())?;
+        let sizes = loader.stream().hashes.of_names();
+        hashes::tell(loader, "server_names_hash", sizes, table.misfits(sizes))?;
         Ok(table)
     }
 }

@@ -50,6 +50,7 @@ fn target(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<AccessTarget, 
     if has_variables(line.arg(0)) {
         return Ok(AccessTarget::Evaluated(template(loader, path.as_os_str().as_bytes())?));
     }
+    loader.log_files.push(path.clone());
     Ok(AccessTarget::Fixed(LogTarget::File(path)))
 }
 

@@ -1,6 +1,6 @@
 //! `error_log`, of the main context as of `stream` and `server`.
 
-use syntax::{Level, scalar};
+use syntax::{Level, Place, scalar};
 
 use super::syslog;
 use crate::directive::Contexts;
@@ -12,8 +12,9 @@ use crate::value::did_you_mean;
 const DEBUG_PARTS: [&str; 7] =
     ["debug_core", "debug_alloc", "debug_mutex", "debug_event", "debug_http", "debug_mail", "debug_stream"];
 
-/// The longest line that a log holds, which a log in memory must have room for.
-const LONGEST_LINE: u64 = 2048;
+/// What a log in memory must have room for besides the name of the file that it is written in: its mark, two numbers
+/// and the longest line.
+const LEAST: usize = 11 + 20 + 20 + 2048;
 
 /// Adds to the logs of the block being read.
 pub(crate) fn error_log(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
@@ -27,14 +28,19 @@ pub(crate) fn error_log(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<
     Ok(())
 }
 
-fn target(loader: &Loader<'_>, line: &Line<'_, '_>) -> Result<LogTarget, Refusal> {
+fn target(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<LogTarget, Refusal> {
     let word = line.arg(0);
-    if word == b"stderr" {
+    if word == b"stderr" || word.is_empty() {
+        loader.main.tells_stderr = true;
         return Ok(LogTarget::Stderr);
     }
     if let Some(size) = word.strip_prefix(b"memory:") {
+        let least = match &line.place {
+            Place::File { name, .. } => LEAST + name.len(),
+            Place::CommandLine => LEAST,
+        };
         return match scalar::size(size) {
-            Some(bytes) if bytes > LONGEST_LINE => Ok(LogTarget::Memory(bytes as usize)),
+            Some(bytes) if bytes >= least as u64 => Ok(LogTarget::Memory(bytes as usize)),
             _ => Err(Refusal::Word(0, format!("invalid buffer size \"{}\"", text(size)), None)),
         };
     }
@@ -43,7 +49,9 @@ fn target(loader: &Loader<'_>, line: &Line<'_, '_>) -> Result<LogTarget, Refusal
             .map(LogTarget::Syslog)
             .map_err(|(message, help)| Refusal::Word(0, message, help));
     }
-    Ok(LogTarget::File(loader.prefix_path(word)))
+    let path = loader.prefix_path(word);
+    loader.log_files.push(path.clone());
+    Ok(LogTarget::File(path))
 }
 
 /// The one level, or some parts of debug.

@@ -1,11 +1,13 @@
 //! `worker_cpu_affinity`.
 
+use syntax::Diagnostic;
+
 use super::CpuMask;
-use crate::load::{Line, Loader, Refusal};
+use crate::load::{Line, Loader, Refusal, Stage};
 use crate::value::duplicate;
 
 /// How many processors a mask can name.
-const MOST: u32 = u64::BITS;
+const MOST: u32 = CpuMask::WORDS as u32 * u64::BITS;
 
 /// What the directive says.
 #[derive(Debug)]
@@ -40,18 +42,18 @@ fn mask(line: &Line<'_, '_>, index: usize) -> Result<CpuMask, Refusal> {
     if digits().count() > MOST as usize {
         return Err(refuse(format!("\"worker_cpu_affinity\" supports up to {MOST} CPUs only")));
     }
-    let mut mask = 0;
-    for (cpu, digit) in digits().enumerate() {
+    let mut mask = CpuMask::NONE;
+    for (cpu, digit) in (0..).zip(digits()) {
         match digit {
             b'0' => {}
-            b'1' => mask |= 1 << cpu,
+            b'1' => mask = mask.with(cpu),
             other => {
                 let other = char::from(*other);
                 return Err(refuse(format!("invalid character \"{other}\" in \"worker_cpu_affinity\"")));
             }
         }
     }
-    Ok(CpuMask(mask))
+    Ok(mask)
 }
 
 impl Affinity {
@@ -60,27 +62,40 @@ impl Affinity {
         match self {
             Self::Masks(masks) => {
                 if masks.len() > 1 && masks.len() != workers as usize {
-                    loader.warn_bare(
-                        "the number of \"worker_processes\" is not equal to the number of \"worker_cpu_affinity\" \
-                         masks, using last mask for remaining worker processes"
-                            .to_owned(),
-                    );
+                    let unequal = "the number of \"worker_processes\" is not equal to the number of \
+                                   \"worker_cpu_affinity\" masks, using last mask for remaining worker processes";
+                    loader.tell_later(Stage::Read, Diagnostic::warn(unequal));
                 }
                 masks
             }
             Self::Auto(among) => {
-                let online = loader.world.online_cpus();
-                let among = match among {
-                    Some(mask) => mask,
-                    None if online < MOST => CpuMask((1 << online) - 1),
-                    None if online == MOST => CpuMask(u64::MAX),
-                    // There are more than a mask can name: better none than a part of them.
-                    None => return Vec::new(),
-                };
-                let cpus = (0..MOST).filter(|cpu| among.0 & (1 << cpu) != 0);
-                let cpus: Vec<_> = cpus.map(|cpu| CpuMask(1 << cpu)).collect();
+                let online = loader.world.online_cpus().min(MOST);
+                let among = among.unwrap_or_else(|| (0..online).fold(CpuMask::NONE, CpuMask::with));
+                let cpus: Vec<_> = among.processors().map(|cpu| CpuMask::NONE.with(cpu)).collect();
                 cpus.iter().copied().cycle().take(if cpus.is_empty() { 0 } else { workers as usize }).collect()
             }
         }
+    }
+}
+
+impl CpuMask {
+    const WORDS: usize = 16;
+    /// No processor.
+    pub const NONE: Self = Self([0; Self::WORDS]);
+
+    /// These and the processor of this number, if it is one that can be named.
+    #[must_use]
+    pub fn with(mut self, cpu: u32) -> Self {
+        if let Some(word) = self.0.get_mut((cpu / u64::BITS) as usize) {
+            *word |= 1 << (cpu % u64::BITS);
+        }
+        self
+    }
+
+    /// Their numbers.
+    pub fn processors(&self) -> impl Iterator<Item = u32> {
+        let set =
+            |cpu: &u32| self.0.get((cpu / u64::BITS) as usize).is_some_and(|word| word >> (cpu % u64::BITS) & 1 == 1);
+        (0..MOST).filter(set)
     }
 }

@@ -1,5 +1,8 @@
 //! The table of the main context.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use syntax::{Diagnostic, scalar};
 
 use super::{affinity, user};
@@ -113,14 +116,13 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "env",
         "name[=value]",
         Some("TZ"),
-        "A variable of the environment to keep, or to set. All others but `TZ` are removed. May be repeated.",
+        "A variable of the environment to keep, or to set, for those who serve and for a new binary. All others but \
+         `TZ` are removed. The time zone of logs is the one at the start. May be repeated.",
         |loader, line, _| {
-            let word = line.text(0);
-            let variable = match word.split_once('=') {
-                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                None => (word, None),
-            };
-            loader.main.env.push(variable);
+            let word = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+            let mut words = line.arg(0).splitn(2, |byte| *byte == b'=').map(word);
+            let name = words.next().unwrap_or_default();
+            loader.main.env.push((name, words.next()));
             Ok(())
         },
     ),
@@ -183,7 +185,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         },
     ),
     Directive::of_main("ssl_engine", "name", None, "Refused: no TLS library has engines any more.", |_, line, _| {
-        Err(Diagnostic::emerg(format!("ENGINE_by_id(\"{}\") failed (SSL:)", line.text(0))).into())
+        Err(Diagnostic::emerg(no_engine(&line.text(0))).into())
     }),
     Directive::of_main(
         "ssl_object_cache_inheritable",
@@ -214,6 +216,10 @@ fn priority(line: &Line<'_, '_>) -> Result<i32, Refusal> {
     };
     let number = scalar::number(digits).map(|number| i32::try_from(number).unwrap_or(i32::MAX));
     number.map(|number| sign * number).ok_or_else(|| Refusal::Phrase("invalid number".to_owned()))
+}
+
+fn no_engine(name: &str) -> String {
+    format!("ENGINE_by_id(\"{name}\") failed (SSL: error:13000074:engine routines::no such engine:id={name})")
 }
 
 fn load_module(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {

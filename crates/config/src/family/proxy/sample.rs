@@ -73,8 +73,8 @@ fn loaded(text: &str) -> Loaded {
 /// What is said of `stream { TEXT }`: warnings, then the error, each in the words of the reference,
 /// `FILE` for the file that the text is in. Nothing where all is well.
 pub(crate) fn said(text: &str) -> Vec<String> {
-    let Loaded { config, warnings, .. } = loaded(text);
-    let lines = warnings.iter().chain(config.as_ref().err());
+    let Loaded { config, warnings, later, .. } = loaded(text);
+    let lines = warnings.iter().chain(config.as_ref().err()).chain(later.iter().map(|(_, told)| told));
     lines.map(|line| format!("{}: {line}", line.level).replace("/etc/gate/main.conf", "FILE")).collect()
 }
 
