@@ -28,7 +28,10 @@ pub(crate) fn set(
     list: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), TlsError> {
-    let usable = usable(list, warnings).ok_or_else(|| failed(list, LibraryErrors::default()))?;
+    let usable = usable(list, warnings);
+    if usable.is_empty() {
+        return Err(failed(list, LibraryErrors::default()));
+    }
     builder.set_cipher_list(&usable).map_err(|stack| failed(list, LibraryErrors::from(&stack)))?;
     lists.ciphers = backend::c_text(&usable);
     Ok(())
@@ -42,20 +45,20 @@ fn failed(list: &str, mut errors: LibraryErrors) -> TlsError {
 }
 
 #[cfg(not(feature = "aws-lc"))]
-fn usable(list: &str, _: &mut Vec<Warning>) -> Option<String> {
-    Some(list.to_owned())
+fn usable(list: &str, _: &mut Vec<Warning>) -> String {
+    list.to_owned()
 }
 
-/// What the library can do of `list`; `None` where that is nothing.
+/// What the library can do of `list`; of one with a security level that is none, nothing.
 #[cfg(feature = "aws-lc")]
-fn usable(list: &str, warnings: &mut Vec<Warning>) -> Option<String> {
+fn usable(list: &str, warnings: &mut Vec<Warning>) -> String {
     let mut kept = Vec::new();
     let mut unknown = Vec::new();
     for token in tokens(list) {
-        let token = match token.split_once("@SECLEVEL=") {
-            Some((token, level)) => level.parse().is_ok_and(|level: u32| level <= HIGHEST_LEVEL).then_some(token)?,
-            None => token,
-        };
+        let (token, level) = token.split_once("@SECLEVEL=").unwrap_or((token, "0"));
+        if level.parse().map_or(true, |level: u32| level > HIGHEST_LEVEL) {
+            return String::new();
+        }
         // what is only excluded or moved may be absent; TLS 1.3 suites have a list of their own
         let is_added = !token.starts_with(['!', '-', '+', '@']) && !token.starts_with("TLS_");
         match token {
@@ -64,14 +67,11 @@ fn usable(list: &str, warnings: &mut Vec<Warning>) -> Option<String> {
             token => kept.push(token),
         }
     }
-    if kept.is_empty() {
-        return None;
-    }
-    if !unknown.is_empty() {
+    if !unknown.is_empty() && !kept.is_empty() {
         let unknown = unknown.join(":");
         warnings.push(Warning(format!("ciphers \"{unknown}\" are not supported by AWS-LC, ignored")));
     }
-    Some(kept.join(":"))
+    kept.join(":")
 }
 
 #[cfg(feature = "aws-lc")]
