@@ -142,6 +142,8 @@ fn a_responder_that_says_nothing() {
     assert_eq!(ask(&gw, CLIENT), None);
     assert_eq!(gw.access(1), ["500 TLSv1.3 SUCCESS"]);
     assert_eq!(responder.asked().len(), 1);
+    // The handshake's time is over, and that of the question with it.
+    assert!(!gw.errors().iter().any(|line| line.text.contains("certificate status")), "{:?}", gw.errors());
 }
 
 #[test]

@@ -35,8 +35,8 @@ pub struct Query {
     pub connection: Option<u64>,
     /// The certificate's name in messages.
     pub certificate: Option<String>,
-    /// Milliseconds in which each address has to answer.
-    pub timeout: u64,
+    /// Milliseconds in which each address has to answer, unless whoever asks ends it.
+    pub timeout: Option<u64>,
 }
 
 /// What a responder has sent.
@@ -94,7 +94,12 @@ impl Query {
     async fn ask_one(&self, inquiry: &Inquiry, peer: &Address, request: &[u8]) -> Outcome {
         let say = |level, text: &dyn fmt::Display| self.say(level, Some(peer), text);
         let early = &"OCSP responder prematurely closed connection";
-        match reactor::timeout(self.timeout, exchange::exchange(peer, request)).await {
+        let exchange = exchange::exchange(peer, request);
+        let ended = match self.timeout {
+            Some(timeout) => reactor::timeout(timeout, exchange).await,
+            None => Ok(exchange.await),
+        };
+        match ended {
             Ok(Ok((200, response))) => match inquiry.verify(&response) {
                 Ok(answer) => return Outcome::Fetched(Fetched { answer, response, peer: peer.clone() }),
                 Err(error) => say(Level::Error, &error),

@@ -56,10 +56,10 @@ async fn status(s: &Session, inquiry: Inquiry) -> Option<CertificateStatus> {
         log: s.server().error_log.clone(),
         connection: Some(s.number),
         certificate: None,
-        timeout,
+        timeout: None,
     };
     let ask = async move {
-        // The handshake's deadline holds for all addresses together.
+        // As long as the handshake may take, which has begun before and so ends first: for all addresses together.
         let fetched = reactor::timeout(timeout, query.ask(&inquiry)).await.ok().flatten()?;
         if let Some(cache) = cache {
             cache.keep(digest, fetched.answer, now());
@@ -106,7 +106,7 @@ pub(super) fn refresh_staple(s: &Session, end: &TlsEnd) {
         log: s.generation.plan.error_log.clone(),
         connection: None,
         certificate: Some(staple.name().to_owned()),
-        timeout: STAPLE_TIMEOUT,
+        timeout: Some(STAPLE_TIMEOUT),
     };
     reactor::spawn(async move {
         let Some(inquiry) = staple.inquiry() else { return };
