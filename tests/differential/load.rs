@@ -20,10 +20,15 @@ const KNOWN: &[(&str, &str)] = &[
     ("ssl_ciphers DHE", "AWS-LC has no such ciphers, and that is told"),
     ("proxy_ssl_protocols SSLv2", "the TLS library has no SSLv2, and says so"),
     ("ssl_ech_file nofile", "AWS-LC can encrypted hellos, and the file is missed"),
+    ("%pki/other.key", KIND),
+    ("proxy_ssl_certificate_key %pki/server.key", KIND),
+    ("ChainCAFile", "AWS-LC has no such command; the build with OpenSSL takes it"),
+    ("RequestCAFile", "AWS-LC has no such command; the build with OpenSSL takes it"),
     ("load_module", "modules of nginx cannot be loaded, and the message says that"),
     ("http {", "a block for another program is refused, not run in part"),
     ("mail {", "a block for another program is refused, not run in part"),
 ];
+const KIND: &str = "a key of another kind than the certificate's is refused, where nginx ends each handshake";
 const REGEX: &str = "the wheel's nginx has PCRE, whose messages differ from those of PCRE2";
 
 /// The file around a case.
@@ -36,6 +41,14 @@ fn file(context: &str, text: &str) -> String {
         "events" => format!("events {{\n{text}\n}}\n"),
         "stream" => stream(text.to_owned()),
         "server" => stream(format!("server {{\nlisten unix:%dir/l;\n{text}\n}}")),
+        "tls" => stream(format!("server {{\nlisten unix:%dir/l ssl;\n{text}\nreturn x;\n}}")),
+        "certified" => stream(format!(
+            "server {{\nlisten unix:%dir/l ssl;\nssl_certificate %pki/server.crt; ssl_certificate_key %pki/server.key;\n\
+             {text}\nreturn x;\n}}"
+        )),
+        "upstream_tls" => {
+            stream(format!("server {{\nlisten unix:%dir/l;\nproxy_ssl on; proxy_pass 127.0.0.1:1;\n{text}\n}}"))
+        }
         "listen" => stream(format!("server {{\n{text}\nreturn x;\n}}")),
         "names" => stream(format!(
             "server {{ listen 127.0.0.1:18999; server_name {text}; return x; }}\n\
@@ -63,7 +76,8 @@ fn verdict(binary: &Binary, context: &str, text: &str) -> Verdict {
     let scratch = Scratch::new();
     let dir = scratch.path().display().to_string();
     std::fs::create_dir_all(scratch.path().join("logs")).unwrap();
-    let conf = scratch.write("load.conf", file(context, text).replace("%dir", &dir));
+    let pki = testkit::pki().dir().display().to_string();
+    let conf = scratch.write("load.conf", file(context, text).replace("%dir", &dir).replace("%pki", &pki));
     let log = scratch.path().join("start.log");
     let run = binary.run(["-t".as_ref(), "-p".as_ref(), scratch.path(), "-c".as_ref(), &conf, "-e".as_ref(), &log]);
     let lines = run.messages().into_iter().filter(|line| line.starts_with('[') || line.contains("configuration file"));

@@ -90,8 +90,74 @@ fn ciphers_and_protocols() {
         ("ssl_certificate %pki/ecdsa.crt; ssl_certificate_key %pki/ecdsa.key;", "-tls1_3"),
         ("ssl_certificate %pki/ecdsa.crt; ssl_certificate_key %pki/ecdsa.key;", "-tls1_2 -cipher aRSA"),
         ("ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;", "-tls1_3"),
+        ("ssl_protocols TLSv1.3;", "-tls1_2"),
+        ("ssl_protocols TLSv1.2;", "-tls1_3"),
+        ("", "-tls1_1 -cipher ALL:@SECLEVEL=0"),
+        ("ssl_protocols TLSv1 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;", "-tls1_3"),
+        ("ssl_protocols TLSv1 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;", "-tls1 -cipher ALL:@SECLEVEL=0"),
+        ("ssl_ecdh_curve secp384r1;", "-tls1_3 -groups P-256"),
+        ("ssl_alpn h2;", "-tls1_2 -alpn y"),
+        ("ssl_alpn h2;", "-tls1_3 -alpn y"),
     ] {
         served(&server(settings)).run(1, |gw| shake(gw, args));
+    }
+}
+
+#[test]
+fn preferences() {
+    let ours = "ssl_prefer_server_ciphers on;";
+    let suites = "-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384";
+    for (settings, args) in [
+        (ours, "-tls1_2"),
+        (ours, "-tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"),
+        (ours, "-tls1_2 -cipher AES128-SHA:AES256-SHA"),
+        (ours, suites),
+        (ours, "-tls1_3"),
+        ("", suites),
+        ("ssl_prefer_server_ciphers on; ssl_ciphers AES128-SHA:HIGH;", "-tls1_2"),
+        ("ssl_prefer_server_ciphers on; ssl_ciphers HIGH:+AES256;", "-tls1_2"),
+        ("ssl_prefer_server_ciphers on; ssl_ciphers AES128-SHA:AES256-SHA:@STRENGTH;", "-tls1_2"),
+        ("ssl_prefer_server_ciphers on; ssl_ciphers AES128-SHA:AES256-SHA:-AES128:kRSA;", "-tls1_2"),
+        (
+            "ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384;",
+            suites,
+        ),
+        ("ssl_conf_command Options ServerPreference;", suites),
+        ("ssl_ecdh_curve secp521r1:prime256v1;", "-tls1_3"),
+        ("ssl_ecdh_curve secp521r1:prime256v1;", "-tls1_2"),
+        ("ssl_ecdh_curve secp384r1:prime256v1;", "-tls1_3 -groups P-256:P-384"),
+        ("ssl_ecdh_curve X25519:secp384r1;", "-tls1_3 -groups P-384:X25519"),
+        ("ssl_prefer_server_ciphers on; ssl_ecdh_curve X25519:secp384r1;", "-tls1_3 -groups P-384:X25519"),
+        ("ssl_prefer_server_ciphers on; ssl_ecdh_curve X25519:secp384r1;", "-tls1_2 -groups P-384:X25519"),
+        ("", "-tls1_3 -groups P-521:P-256"),
+        ("", "-tls1_3 -groups P-521"),
+        ("", "-tls1_2 -groups P-521"),
+    ] {
+        let stream = format!("log_format group '$ssl_cipher';\n{}", server(settings));
+        served(&stream).run(1, |gw| {
+            let args = gw.fill(args);
+            let done = gw.tls("in").args(&args).run();
+            let facts = done.stdout.lines().filter(|line| line.starts_with("Server Temp Key"));
+            facts.collect()
+        });
+    }
+}
+
+#[test]
+fn what_upstreams_choose_of() {
+    let args = "-cert %pki/server.crt -key %pki/server.key";
+    for more in ["", " -tls1_2", " -serverpref", " -tls1_3 -groups P-521", " -tls1_2 -groups P-521"] {
+        let up = TlsServer::start(&format!("{args}{more}"));
+        for settings in ["", "proxy_ssl_ciphers HIGH:!AES256;", "proxy_ssl_protocols TLSv1.2;"] {
+            let stream = format!("server {{ listen 127.0.0.1:%in; proxy_ssl on; proxy_pass %up; {settings} }}");
+            compare(&stream).with("up", up.addr()).run(1, |gw| {
+                let mut peer = gw.connect("in");
+                let _ = peer.try_send("hello\n");
+                peer.finish_sending();
+                let said = String::from_utf8_lossy(&peer.recv_some().unwrap_or_default()).into_owned();
+                said.lines().filter(|line| line.contains("Cipher") || line.contains("New,")).collect()
+            });
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 use openssl::ssl::SslContextBuilder;
 
 use crate::backend;
+#[cfg(feature = "aws-lc")]
+use crate::cipher_order;
 use crate::conf_command::Lists;
 use crate::error::{TlsError, Warning};
 use crate::error_text::LibraryErrors;
@@ -71,7 +73,7 @@ fn usable(list: &str, warnings: &mut Vec<Warning>) -> String {
         let unknown = unknown.join(":");
         warnings.push(Warning(format!("ciphers \"{unknown}\" are not supported by AWS-LC, ignored")));
     }
-    kept.join(":")
+    cipher_order::ordered(kept.into_iter())
 }
 
 #[cfg(feature = "aws-lc")]

@@ -61,6 +61,9 @@ impl ClientContext {
     pub fn build(settings: &ClientSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
         static BUILT: AtomicU64 = AtomicU64::new(0);
         let mut warnings = Vec::new();
+        #[cfg(feature = "aws-lc")]
+        let mut lists = Lists { groups: Some(crate::groups::AUTO.to_owned()), ..Lists::default() };
+        #[cfg(not(feature = "aws-lc"))]
         let mut lists = Lists::default();
         let mut builder = new_builder(settings.protocols, &mut warnings)?;
         if settings.protocols.has_legacy() && ciphers::security_level(&settings.ciphers).is_none() {
@@ -72,6 +75,8 @@ impl ClientContext {
             identity.use_in_context(&mut builder)?;
             expiries.push(identity.expiry());
         }
+        #[cfg(feature = "aws-lc")]
+        backend::set_ciphersuites(&mut builder, crate::conf_command::SUITES)?;
         ciphers::set(&mut builder, &mut lists, &settings.ciphers, &mut warnings)?;
         if settings.verify {
             // What is found later counts, as in nginx; the session asks for the result after the handshake.

@@ -13,6 +13,11 @@ use crate::groups;
 #[cfg(feature = "aws-lc")]
 mod emulation;
 
+/// The suites of TLS 1.3 in the order that OpenSSL has them.
+#[cfg(feature = "aws-lc")]
+pub(crate) const SUITES: &std::ffi::CStr =
+    c"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+
 /// Lists that cannot be taken back once set, and so are set on each connection after its server is chosen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lists {

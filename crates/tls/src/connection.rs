@@ -6,6 +6,8 @@ use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
 use openssl::ssl::{Ssl, SslRef, SslSession};
 
+#[cfg(feature = "aws-lc")]
+use crate::agreement::Offer;
 use crate::hello::{ClientHello, Hello};
 use crate::messages::Messages;
 use crate::staple::Staple;
@@ -31,8 +33,13 @@ pub(crate) enum Phase {
 pub(crate) struct Connection {
     pub(crate) phase: Phase,
     pub(crate) hello: Hello,
-    /// The protocol that was about to be spoken when a certificate could not be loaded, where the library knows none yet.
+    /// What the client offers, until the server is chosen.
+    #[cfg(feature = "aws-lc")]
+    pub(crate) offer: Option<Box<Offer>>,
+    /// The protocol that was about to be spoken when the handshake failed, where the library knows none yet.
     pub(crate) intended: Option<&'static str>,
+    /// The handshake failed before a cipher was chosen, for all that the library says.
+    pub(crate) has_no_cipher: bool,
     /// Whether the `ClientHello`'s lists are kept for variables.
     pub(crate) capture_hello: bool,
     /// What messages told, where variables ask for it.
@@ -69,10 +76,25 @@ impl Connection {
         ssl.ex_data_mut(*INDEX.get()?)
     }
 
+    /// There is no version in common: OpenSSL goes by the old field then, and has read nothing else.
+    #[cfg(feature = "aws-lc")]
+    pub(crate) fn forget_offer(&mut self) {
+        self.intended = Some(match self.hello.legacy_version {
+            0x0301 => "TLSv1",
+            0x0302 => "TLSv1.1",
+            _ => "TLSv1.2",
+        });
+        self.hello.lists = None;
+    }
+
     /// Called with each `ClientHello`: what the handshake is to do now.
     pub(crate) fn on_hello(&mut self, hello: &ClientHello<'_>) -> Phase {
         if self.phase == Phase::Waiting {
             self.hello = Hello::of(hello, self.capture_hello);
+            #[cfg(feature = "aws-lc")]
+            {
+                self.offer = Some(Box::new(Offer::of(hello)));
+            }
             self.phase = Phase::Choosing;
         }
         self.phase

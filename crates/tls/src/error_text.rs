@@ -48,6 +48,11 @@ impl LibraryErrors {
         self
     }
 
+    /// Whether the first is one of TLS itself with this reason, OpenSSL's number.
+    pub(crate) fn is(&self, reason: u32) -> bool {
+        self.0.first().is_some_and(|entry| entry.code == LIB_SSL << 23 | reason)
+    }
+
     /// Whether nothing was queued.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -128,7 +133,8 @@ fn entry(error: &Error) -> Option<Entry> {
             code: *code,
             library: (*library).to_owned(),
             reason: (*text).to_owned(),
-            data: String::new(),
+            // What the library adds is its own, but for the type that was not read.
+            data: if data.starts_with("Type=") { data } else { String::new() },
         });
     }
     let library = if library.is_empty() { "unknown library" } else { library };

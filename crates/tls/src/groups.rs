@@ -15,6 +15,42 @@ pub(crate) fn parse(list: &str, warnings: &mut Vec<Warning>) -> Option<CString> 
     Some(list)
 }
 
+/// What OpenSSL means by `auto`, as far as the library can, and before that what it does not know yet.
+#[cfg(feature = "aws-lc")]
+pub(crate) const AUTO: &std::ffi::CStr =
+    c"X25519MLKEM768:SecP256r1MLKEM768:SecP384r1MLKEM1024:X25519:P-256:P-521:P-384";
+
+/// The names that the library knows, and the numbers in the protocol.
+#[cfg(feature = "aws-lc")]
+const NUMBERS: &[(&std::ffi::CStr, &str, u16)] = &[
+    (c"P-224", "secp224r1", 21),
+    (c"P-256", "prime256v1", 23),
+    (c"P-384", "secp384r1", 24),
+    (c"P-521", "secp521r1", 25),
+    (c"X25519", "x25519", 29),
+    (c"SecP256r1MLKEM768", "", 0x11EB),
+    (c"X25519MLKEM768", "", 0x11EC),
+    (c"SecP384r1MLKEM1024", "", 0x11ED),
+];
+
+/// The numbers of the groups of a list that [`parse`] has taken.
+#[cfg(feature = "aws-lc")]
+pub(crate) fn numbers(list: &std::ffi::CStr) -> Vec<u16> {
+    let number = |name: &str| {
+        let known = |row: &&(&std::ffi::CStr, &str, u16)| {
+            row.0.to_bytes().eq_ignore_ascii_case(name.as_bytes()) || row.1.eq_ignore_ascii_case(name)
+        };
+        NUMBERS.iter().find(known).map(|row| row.2)
+    };
+    list.to_string_lossy().split(':').filter_map(number).collect()
+}
+
+/// The library's name of a group.
+#[cfg(feature = "aws-lc")]
+pub(crate) fn name(number: u16) -> Option<&'static std::ffi::CStr> {
+    NUMBERS.iter().find(|row| row.2 == number).map(|row| row.0)
+}
+
 /// What comes of a setting on a connection that is not used.
 pub(crate) fn on_scratch<T>(set: impl FnOnce(&mut Ssl) -> Result<T, openssl::error::ErrorStack>) -> Option<T> {
     let context = openssl::ssl::SslContext::builder(openssl::ssl::SslMethod::tls()).ok()?.build();
@@ -74,6 +110,17 @@ mod tests {
         assert!(parse("X25519:secp256r1:secp384r1", &mut warnings).is_some_and(|_| warnings.is_empty()));
         assert!(parse("foo", &mut warnings).is_none() && parse("X25519:foo", &mut warnings).is_none());
         assert!(warnings.is_empty());
+    }
+
+    #[cfg(feature = "aws-lc")]
+    #[test]
+    fn every_group_has_its_number() {
+        assert_eq!(numbers(c"x25519:prime256v1:P-521"), [29, 23, 25]);
+        assert!(on_scratch(|ssl| backend::set_groups(ssl, AUTO)).is_some());
+        assert_eq!(numbers(AUTO).len(), 7);
+        for number in numbers(AUTO) {
+            assert_eq!(name(number).map(numbers), Some(vec![number]));
+        }
     }
 
     #[cfg(feature = "aws-lc")]

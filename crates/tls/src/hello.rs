@@ -18,6 +18,8 @@ pub(crate) struct ClientHello<'a> {
     pub(crate) groups: Option<&'a [u8]>,
     pub(crate) sigalgs: Option<&'a [u8]>,
     pub(crate) alpn: Option<&'a [u8]>,
+    #[cfg(feature = "aws-lc")]
+    pub(crate) key_shares: Option<&'a [u8]>,
     pub(crate) encrypted_hello: Option<&'a [u8]>,
 }
 
@@ -25,6 +27,8 @@ pub(crate) struct ClientHello<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Hello {
     pub(crate) server_name: Option<Box<[u8]>>,
+    #[cfg(feature = "aws-lc")]
+    pub(crate) legacy_version: u16,
     /// The client speaks nothing newer than TLS 1.1.
     pub(crate) is_legacy: bool,
     /// The client speaks TLS 1.3.
@@ -47,6 +51,8 @@ impl Hello {
     pub(crate) fn of(hello: &ClientHello<'_>, capture: bool) -> Self {
         Self {
             server_name: hello.server_name.and_then(host_name).map(Box::from),
+            #[cfg(feature = "aws-lc")]
+            legacy_version: hello.legacy_version,
             is_legacy: hello.supported_versions.is_none() && hello.legacy_version < 0x0303,
             offers_tls13: hello
                 .supported_versions
@@ -110,7 +116,7 @@ fn join(numbers: &[u8], name: impl Fn(u16) -> Option<&'static str>) -> String {
 }
 
 /// The content of a vector with a 16-bit length that fills the whole extension.
-fn vector(extension: &[u8]) -> Option<&[u8]> {
+pub(crate) fn vector(extension: &[u8]) -> Option<&[u8]> {
     let (length, rest) = extension.split_first_chunk::<2>()?;
     (u16::from_be_bytes(*length) as usize == rest.len()).then_some(rest)
 }

@@ -152,6 +152,21 @@ pub(crate) fn crls(source: &Pem) -> Result<Vec<X509Crl>, TlsError> {
     if found.is_empty() { Err(no_block(&what, "X509 CRL")) } else { Ok(found) }
 }
 
+/// The error of a key that a passphrase did not open, in OpenSSL's words.
+fn undecrypted(stack: &ErrorStack, block: &[u8], passphrase: &[u8]) -> LibraryErrors {
+    let errors = LibraryErrors::from(stack);
+    if cfg!(not(feature = "aws-lc")) || !pem::is_labelled(block, "ENCRYPTED PRIVATE KEY") {
+        return errors;
+    }
+    let told = if passphrase.is_empty() { "empty password" } else { "maybe wrong password" };
+    LibraryErrors::single(0x1C80_0064, "Provider routines", "bad decrypt", "").and(LibraryErrors::single(
+        0x1180_0074,
+        "PKCS12 routines",
+        "pkcs12 cipherfinal error",
+        told,
+    ))
+}
+
 fn private_key(source: &Pem, passphrases: &[Vec<u8>]) -> Result<PKey<Private>, TlsError> {
     const LABELS: &[&str] = &[
         "PRIVATE KEY",
@@ -180,7 +195,7 @@ fn private_key(source: &Pem, passphrases: &[Vec<u8>]) -> Result<PKey<Private>, T
         });
         match read {
             Ok(key) => return Ok(key),
-            Err(stack) => errors = errors.and(LibraryErrors::from(&stack)),
+            Err(stack) => errors = errors.and(undecrypted(&stack, block, passphrase)),
         }
     }
     Err(TlsError::failed(&what, &errors))

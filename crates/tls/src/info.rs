@@ -37,7 +37,9 @@ impl<S: Read + Write> Stream<S> {
 
     /// `$ssl_cipher`: OpenSSL's name; `(NONE)` before negotiation.
     pub fn cipher(&self) -> &'static str {
-        self.ssl().current_cipher().map_or("(NONE)", openssl::ssl::SslCipherRef::name)
+        let connection = Connection::of(self.ssl());
+        let chosen = self.ssl().current_cipher().filter(|_| !connection.is_some_and(|one| one.has_no_cipher));
+        chosen.map_or("(NONE)", openssl::ssl::SslCipherRef::name)
     }
 
     /// `$ssl_curve`; `None` before negotiation and without key agreement.

@@ -4,9 +4,13 @@
 //! system's OpenSSL 3 (`openssl`). What differs between them stands in `backend`; so does all unsafe code.
 //! The crate knows no configuration and opens no socket: a [`Stream`] sits on a non-blocking one it is given.
 
+#[cfg(feature = "aws-lc")]
+mod agreement;
 mod backend;
 mod cache;
 mod certificate;
+#[cfg(feature = "aws-lc")]
+mod cipher_order;
 mod ciphers;
 mod client;
 mod conf_command;
@@ -44,7 +48,7 @@ pub use error::{HandshakeError, StreamError, TlsError, Warning};
 pub use error_text::{CERT_CB_ERROR, LibraryErrors, error_queue_text};
 pub use identity::Identity;
 pub use info::LocalCertificate;
-pub use library::{ech_supported, open_failure, sni_supported, version_text};
+pub use library::{ech_supported, open_failure, sni_supported, system_error, version_text};
 pub use ocsp::{Answer, CertificateStatus, Inquiry};
 pub use openssl::ssl::SslSession as Session;
 pub use server::ServerContext;

@@ -23,17 +23,20 @@ pub fn ech_supported() -> bool {
 /// `BIO_new_file() failed (SSL: error:80000002:system library::No such file or directory:calling fopen(PATH, r) …)`.
 pub fn open_failure(path: &str, error: &io::Error) -> String {
     let number = error.raw_os_error().unwrap_or(0);
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
     let bio = if number == libc::ENOENT || number == libc::ENXIO {
         "error:10000080:BIO routines::no such file"
     } else {
         "error:10080002:BIO routines::system lib"
     };
-    format!(
-        "BIO_new_file() failed (SSL: error:{:08X}:system library::{text}:calling fopen({path}, r) {bio})",
-        0x8000_0000_u32 | u32::try_from(number).unwrap_or(0)
-    )
+    format!("BIO_new_file() failed (SSL: {}:calling fopen({path}, r) {bio})", system_error(error))
+}
+
+/// The text OpenSSL gives for an error of the system: `error:80000002:system library::No such file or directory`.
+pub fn system_error(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let number = u32::try_from(error.raw_os_error().unwrap_or(0)).unwrap_or(0);
+    format!("error:{:08X}:system library::{text}", 0x8000_0000_u32 | number)
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslOptions, SslRef, SslSessionRef, SslVerifyMode};
 
+#[cfg(feature = "aws-lc")]
+use crate::agreement::Terms;
 use crate::backend::{self, VersionRange};
 use crate::cache::SharedSessionCache;
 use crate::conf_command::Lists;
 use crate::connection::Connection;
 use crate::error::{TlsError, Warning};
+#[cfg(feature = "aws-lc")]
+use crate::groups;
 use crate::settings::{ClientVerify, ServerSettings};
 use crate::staple::Staple;
 use crate::tickets::TicketKeys;
@@ -36,6 +40,8 @@ pub struct ServerContext {
 }
 
 struct PerConnection {
+    #[cfg(feature = "aws-lc")]
+    terms: Terms,
     options: SslOptions,
     versions: VersionRange,
     verify: ClientVerify,
@@ -83,13 +89,31 @@ impl ServerContext {
         }
     }
 
+    /// Holds the library to what OpenSSL would choose of the client's offer.
+    #[cfg(feature = "aws-lc")]
+    fn agree(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
+        let Some(connection) = Connection::of_mut(ssl) else { return Ok(()) };
+        let Some(offer) = connection.offer.take() else { return Ok(()) };
+        let Some(agreement) = self.per_connection.terms.agree(&offer) else {
+            connection.forget_offer();
+            return Ok(());
+        };
+        if let Some(version) = agreement.version {
+            backend::set_version_range(ssl, (version, version))?;
+        }
+        if let Some(group) = agreement.group.and_then(groups::name) {
+            backend::set_groups(ssl, group)?;
+        }
+        agreement.suite.map_or(Ok(()), |suite| backend::set_ciphersuite(ssl, suite))
+    }
+
     /// Makes this the server of a connection whose `ClientHello` has come.
     pub(crate) fn apply(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
         if !std::ptr::eq(ssl.ssl_context(), &raw const *self.context) {
             ssl.set_ssl_context(&self.context)?;
             self.per_connection.lists.apply_ciphers(ssl)?;
         }
-        let PerConnection { options, versions, verify, verify_depth, lists, allows_legacy } = &self.per_connection;
+        let PerConnection { options, versions, verify, verify_depth, lists, allows_legacy, .. } = &self.per_connection;
         backend::set_options(ssl, *options);
         backend::set_version_range(ssl, *versions)?;
         backend::end_long_hello(ssl);
@@ -101,6 +125,8 @@ impl ServerContext {
             backend::set_verify_depth(ssl, *verify_depth);
         }
         lists.apply(ssl)?;
+        #[cfg(feature = "aws-lc")]
+        self.agree(ssl)?;
         let mut is_legacy = false;
         if let Some(connection) = Connection::of_mut(ssl) {
             connection.staples = Arc::clone(&self.staples);

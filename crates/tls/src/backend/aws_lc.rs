@@ -8,7 +8,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, SslContextBuilder, SslOptions, SslRef, SslSessionRef, SslStream, SslVerifyMode};
+use openssl::ssl::{
+    Error, Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslRef, SslSessionRef, SslStream, SslVerifyMode,
+};
 use openssl::x509::X509Ref;
 
 use super::{check, on_ticket};
@@ -57,6 +59,7 @@ unsafe extern "C" fn on_hello(hello: *const sys::SSL_CLIENT_HELLO) -> sys::ssl_s
             groups: extension(10),
             sigalgs: extension(13),
             alpn: extension(16),
+            key_shares: extension(51),
             encrypted_hello: extension(0xfe0d),
         };
         (SslRef::from_ptr_mut(raw.ssl), seen)
@@ -204,6 +207,43 @@ pub(crate) fn set_ciphers(ssl: &mut SslRef, suites: Option<&CStr>, ciphers: Opti
         check(sys::SSL_set_ciphersuites(ssl.as_ptr(), suites.as_ptr()))?;
         ciphers.map_or(Ok(()), |list| check(sys::SSL_set_cipher_list(ssl.as_ptr(), list.as_ptr())))
     }
+}
+
+/// The ciphers that a word of a cipher string stands for, by name.
+pub(crate) fn ciphers_of(word: &str) -> Vec<String> {
+    let context = SslContext::builder(SslMethod::tls()).and_then(|mut builder| {
+        builder.set_cipher_list(word)?;
+        Ok(builder.build())
+    });
+    let ssl = context.and_then(|context| Ssl::new(&context));
+    drop(ErrorStack::get());
+    let Ok(ssl) = ssl else { return Vec::new() };
+    let name = |place: c_int| {
+        // SAFETY: a live connection; null is returned past the end of its list, and names are static.
+        let name = unsafe { sys::SSL_get_cipher_list(ssl.as_ptr(), place) };
+        // SAFETY: as above.
+        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
+    };
+    (0..).map_while(name).collect()
+}
+
+/// The suites of TLS 1.3: their names, and their numbers in the protocol.
+const SUITES: [(&CStr, u16); 3] = [
+    (c"TLS_AES_128_GCM_SHA256", 0x1301),
+    (c"TLS_AES_256_GCM_SHA384", 0x1302),
+    (c"TLS_CHACHA20_POLY1305_SHA256", 0x1303),
+];
+
+/// The number of a suite of TLS 1.3.
+pub(crate) fn suite_number(name: &str) -> Option<u16> {
+    SUITES.iter().find(|suite| suite.0.to_bytes() == name.as_bytes()).map(|suite| suite.1)
+}
+
+/// The only suite of TLS 1.3 on a connection.
+pub(crate) fn set_ciphersuite(ssl: &mut SslRef, number: u16) -> Result<(), ErrorStack> {
+    let Some((name, _)) = SUITES.iter().find(|suite| suite.1 == number) else { return Ok(()) };
+    // SAFETY: a live connection and a C string.
+    check(unsafe { sys::SSL_set_ciphersuites(ssl.as_ptr(), name.as_ptr()) })
 }
 
 /// TLS 1.3 suites of a context.

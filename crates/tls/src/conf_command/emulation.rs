@@ -93,7 +93,10 @@ pub(super) fn run(
     let command = name.to_ascii_lowercase();
     let done = match command.as_str() {
         "ciphersuites" => return ciphersuites(builder, lists, name, value),
-        "cipherstring" => crate::ciphers::set(builder, lists, value, &mut Vec::new()).ok(),
+        "cipherstring" => {
+            let set = crate::ciphers::set(builder, lists, value, &mut Vec::new());
+            return set.map_err(|_| no_cipher_match(name, value));
+        }
         "minprotocol" => bound(value, true, |version| builder.set_min_proto_version(version)),
         "maxprotocol" => bound(value, false, |version| builder.set_max_proto_version(version)),
         "protocol" => each_signed(value, |word, on| protocol(builder, word, on)),
@@ -127,8 +130,12 @@ fn ciphersuites(builder: &mut SslContextBuilder, lists: &mut Lists, name: &str, 
         lists.ciphersuites = Some(list);
         return Ok(());
     }
+    Err(no_cipher_match(name, value))
+}
+
+fn no_cipher_match(name: &str, value: &str) -> TlsError {
     let errors = LibraryErrors::single(0x0A00_00B9, "SSL routines", "no cipher match", "");
-    Err(TlsError::failed(&what(name, value), &errors.and(bad_value(name, value))))
+    TlsError::failed(&what(name, value), &errors.and(bad_value(name, value)))
 }
 
 /// Sets a bound by its name; `None` stands for the library's own.

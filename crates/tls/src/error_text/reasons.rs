@@ -172,6 +172,7 @@ pub(super) const SSL_REASONS: &[(&str, u32, &str)] = &[
 /// The same for other parts of the library: (name, whole OpenSSL code, OpenSSL's library, OpenSSL's text).
 #[rustfmt::skip]
 pub(super) const OTHER_REASONS: &[(&str, u32, &str, &str)] = &[
+    ("ASN.1 encoding routines", 0x0488_000D, "PEM routines", "ASN1 lib"),
     ("BAD_DECRYPT", 0x1C80_0064, "Provider routines", "bad decrypt"),
     ("BAD_END_LINE", 0x0480_0066, "PEM routines", "bad end line"),
     ("BAD_BASE64_DECODE", 0x0480_0064, "PEM routines", "bad base64 decode"),
@@ -180,6 +181,7 @@ pub(super) const OTHER_REASONS: &[(&str, u32, &str, &str)] = &[
     ("HEADER_TOO_LONG", 0x0680_007B, "asn1 encoding routines", "header too long"),
     ("KEY_TYPE_MISMATCH", 0x0580_0073, "x509 certificate routines", "key type mismatch"),
     ("KEY_VALUES_MISMATCH", 0x0580_0074, "x509 certificate routines", "key values mismatch"),
+    ("NESTED_ASN1_ERROR", 0x0688_010A, "asn1 encoding routines", "nested asn1 error"),
     ("NOT_ENOUGH_DATA", 0x0680_008E, "asn1 encoding routines", "not enough data"),
     ("NO_START_LINE", 0x0480_006C, "PEM routines", "no start line"),
     ("UNSUPPORTED_ENCRYPTION", 0x0480_0072, "PEM routines", "unsupported encryption"),

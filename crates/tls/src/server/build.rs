@@ -14,6 +14,8 @@ use openssl::x509::store::X509StoreBuilderRef;
 use openssl::x509::verify::X509VerifyFlags;
 
 use super::{PerConnection, ServerContext, session_id_context};
+#[cfg(feature = "aws-lc")]
+use crate::agreement::Terms;
 use crate::backend;
 use crate::cache::SharedSessionCache;
 use crate::ciphers;
@@ -68,6 +70,8 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     ech::install(&mut builder, &settings.ech)?;
     backend::install_hello_callback(&mut builder);
     let per_connection = PerConnection {
+        #[cfg(feature = "aws-lc")]
+        terms: terms(&mut builder, &lists),
         options: builder.options(),
         versions: backend::version_range(&mut builder),
         verify: settings.verify,
@@ -89,6 +93,33 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         takes_ech: !settings.ech.is_empty(),
         expiries: identities.iter().map(Identity::expiry).collect(),
     })
+}
+
+/// What the server agrees to.
+#[cfg(feature = "aws-lc")]
+fn terms(builder: &mut SslContextBuilder, lists: &Lists) -> Terms {
+    const VERSIONS: [(u16, SslOptions); 4] = [
+        (0x0304, SslOptions::NO_TLSV1_3),
+        (0x0303, SslOptions::NO_TLSV1_2),
+        (0x0302, SslOptions::NO_TLSV1_1),
+        (0x0301, SslOptions::NO_TLSV1),
+    ];
+    let options = builder.options();
+    let (lowest, highest) = backend::version_range(builder);
+    let takes = |row: &&(u16, SslOptions)| (lowest..=highest).contains(&row.0) && !options.contains(row.1);
+    Terms {
+        versions: VERSIONS.iter().filter(takes).map(|row| row.0).collect(),
+        groups: lists.groups.as_deref().map(groups::numbers).unwrap_or_default(),
+        suites: suites(lists),
+        prefers_own: options.contains(SslOptions::CIPHER_SERVER_PREFERENCE),
+    }
+}
+
+/// The suites of TLS 1.3 in the order that OpenSSL has them.
+#[cfg(feature = "aws-lc")]
+fn suites(lists: &Lists) -> Vec<u16> {
+    let list = lists.ciphersuites.as_deref().unwrap_or(conf_command::SUITES).to_string_lossy();
+    list.split(':').filter_map(backend::suite_number).collect()
 }
 
 /// A context with what servers and clients have in common.
@@ -207,6 +238,9 @@ fn diffie_hellman(
 
 fn curves(list: &str, warnings: &mut Vec<Warning>) -> Result<Option<std::ffi::CString>, TlsError> {
     if list == "auto" {
+        #[cfg(feature = "aws-lc")]
+        return Ok(Some(groups::AUTO.to_owned()));
+        #[cfg(not(feature = "aws-lc"))]
         return Ok(None);
     }
     match groups::parse(list, warnings) {

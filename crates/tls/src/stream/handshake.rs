@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, ErrorCode, SslStream};
+use openssl::ssl::{Error, ErrorCode, SslStream, SslVersion};
 
 use super::Stream;
 use crate::backend;
@@ -15,6 +15,8 @@ use crate::error_text::LibraryErrors;
 use crate::identity::Identity;
 use crate::server::ServerContext;
 
+const NO_SUITABLE_KEY_SHARE: u32 = 101;
+const NO_APPLICATION_PROTOCOL: u32 = 235;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
@@ -73,8 +75,20 @@ impl<S: Read + Write> Stream<S> {
             };
             match self.waiting.take_if(|_| backend::is_paused(&error)) {
                 Some(waiting) => choose(&mut self.inner, waiting)?,
-                None => return stopped(error),
+                None => return stopped(error).inspect_err(|error| self.forget_cipher(error)),
             }
+        }
+    }
+}
+
+impl<S: Read + Write> Stream<S> {
+    /// OpenSSL looks for a group, and before TLS 1.3 for an application protocol, before it looks for a cipher.
+    fn forget_cipher(&mut self, error: &HandshakeError) {
+        let HandshakeError::Library(errors) = error else { return };
+        let is_tls13 = self.inner.ssl().version2() == Some(SslVersion::TLS1_3);
+        let came_first = errors.is(NO_SUITABLE_KEY_SHARE) || (!is_tls13 && errors.is(NO_APPLICATION_PROTOCOL));
+        if let Some(connection) = Connection::of_mut(backend::ssl_mut(&mut self.inner)).filter(|_| came_first) {
+            connection.has_no_cipher = true;
         }
     }
 }
@@ -118,6 +132,10 @@ fn choose<S: Read + Write>(stream: &mut SslStream<S>, waiting: Waiting) -> Resul
 }
 
 fn reject<S: Read + Write>(stream: &mut SslStream<S>) -> HandshakeError {
+    // OpenSSL has not looked at the versions yet, and shows the newest that it knows
+    if let Some(connection) = Connection::of_mut(backend::ssl_mut(stream)) {
+        connection.intended = Some("TLSv1.3");
+    }
     backend::abort(stream, ALERT_UNRECOGNIZED_NAME);
     HandshakeError::Rejected
 }
