@@ -76,7 +76,7 @@ impl ClientContext {
             expiries.push(identity.expiry());
         }
         #[cfg(feature = "aws-lc")]
-        backend::set_ciphersuites(&mut builder, crate::conf_command::SUITES)?;
+        backend::set_ciphersuites(&mut builder, conf_command::SUITES)?;
         ciphers::set(&mut builder, &mut lists, &settings.ciphers, &mut warnings)?;
         if settings.verify {
             // What is found later counts, as in nginx; the session asks for the result after the handshake.
