@@ -207,6 +207,13 @@ impl Peer {
         .unwrap_or_default();
     }
 
+    /// Sends `bytes`, the end of the direction in the same packet.
+    pub fn send_last(&mut self, bytes: impl AsRef<[u8]>) {
+        sockopt::set_tcp_cork(self.socket(), true).expect("a cork");
+        self.send(bytes);
+        self.finish_sending();
+    }
+
     /// Ends the stream with a reset instead of in order.
     pub fn reset(self) {
         self.reset_on_drop();

@@ -334,6 +334,20 @@ fn log_lines() {
             std::fs::read_to_string(gw.path("e.log")).unwrap_or_default()
         });
     }
+    for logs in [["", "buffer=1k"], ["buffer=1k flush=1h", ""]] {
+        let [first, second] = logs.map(|more| format!("access_log %dir/both.log compared {more};"));
+        let stream = format!(
+            "server {{ listen 127.0.0.1:%in; {first} {second} access_log %dir/access.log compared; return x; }}\n\
+             server {{ listen 127.0.0.1:%other; access_log %dir/both.log compared; access_log %dir/access.log compared; return y; }}"
+        );
+        compare(&stream).also("both.log").run(4, |gw| {
+            for (done, name) in ["in", "other", "in", "other"].into_iter().enumerate() {
+                gw.ask(name, "");
+                gw.access(done + 1);
+            }
+            std::fs::read_to_string(gw.path("both.log")).unwrap_or_default()
+        });
+    }
     let stream = "server { listen 127.0.0.1:%in; access_log %dir/$server_port/no.log compared; access_log %dir/access.log compared; return x; }";
     ask(stream, "");
 }

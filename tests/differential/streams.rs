@@ -51,6 +51,22 @@ fn ends() {
 }
 
 #[test]
+fn ends_in_the_packet_of_the_last_bytes() {
+    let up = TcpBackend::echo();
+    for more in ["", "ssl_preread on;", "proxy_half_close on;", "proxy_buffer_size 3;"] {
+        let stream = format!("server {{ listen 127.0.0.1:%in; proxy_pass %up; {more} }}");
+        compare(&stream).with("up", up.addr()).run(10, |gw| {
+            let ask = |_| {
+                let mut peer = gw.connect("in");
+                peer.send_last("hello, and good bye");
+                peer.recv_all() + ","
+            };
+            (0..10).map(ask).collect()
+        });
+    }
+}
+
+#[test]
 fn writes_that_fail() {
     let slow = TcpBackend::start(|peer| {
         peer.recv_end();

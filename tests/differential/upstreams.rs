@@ -258,10 +258,16 @@ fn where_connections_come_from() {
                 "map $remote_addr $bad {{ default abc; }}\nupstream u {{ {servers} }}\n\
                  server {{ listen 127.0.0.1:%in; proxy_bind {bind}; proxy_pass u; }}"
             );
-            compare(&stream).with("up", up.addr()).run(1, |gw| {
-                let mut peer = gw.connect("in");
-                let _ = peer.try_send("x");
-                peer.recv_some().unwrap_or_default().len().to_string()
+            compare(&stream).with("up", up.addr()).run(2, |gw| {
+                let ask = |done| {
+                    let mut peer = gw.connect("in");
+                    let _ = peer.try_send("x");
+                    let got = peer.recv_some().unwrap_or_default().len().to_string();
+                    drop(peer);
+                    gw.access(done);
+                    got
+                };
+                (1..3).map(ask).collect()
             });
         }
     }

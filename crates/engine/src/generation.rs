@@ -146,6 +146,10 @@ impl Generation {
     pub fn write_access(&self, log: &AccessLog, scope: &Scope<'_>, line: &[u8]) -> Result<(), (Level, String)> {
         match &log.target {
             Target::File(file) => {
+                if let Some(buffer) = self.buffers.of(file) {
+                    self.buffers.add(buffer, line);
+                    return Ok(());
+                }
                 let failed = file.write(line).err().filter(|_| file.is_to_be_told());
                 failed.map_or(Ok(()), |lost| Err(not_written(file.path(), &lost)))
             }

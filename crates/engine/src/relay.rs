@@ -112,13 +112,14 @@ pub fn run<'a>(
                         moved += 1;
                     }
                 }
-            }
-            if !first_byte.get() && (down.read() > 0 || down.ended()) {
-                first_byte.set(true);
-                report.first_byte();
-            }
-            if let Some(side) = over(&up, &down, manner.half_close, last) {
-                return Poll::Ready(Stop::Ended(side));
+                if !first_byte.get() && (down.read() > 0 || down.ended()) {
+                    first_byte.set(true);
+                    report.first_byte();
+                }
+                // Before the other side's turn: what has come from it is dropped, as if it came a moment later.
+                if let Some(side) = over(&up, &down, manner.half_close, last) {
+                    return Poll::Ready(Stop::Ended(side));
+                }
             }
             if moved == before {
                 break;

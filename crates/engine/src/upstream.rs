@@ -295,9 +295,8 @@ impl Attempt {
     }
 }
 
-/// A socket for a peer at `to`. Connections to peers are numbered with those of clients.
+/// A socket for a peer at `to`.
 pub(crate) fn socket(to: &Address, datagrams: bool) -> io::Result<OwnedFd> {
-    crate::net::next_number();
     let to = crate::net::sock_addr(to);
     if datagrams { os::socket::datagram(&to) } else { os::socket::stream(&to) }
 }

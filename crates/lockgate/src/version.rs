@@ -5,9 +5,12 @@ use crate::paths;
 /// The release of nginx whose configuration language and behaviour this is.
 pub(crate) const NGINX: &str = "1.31.5";
 
+/// Where nginx names its compiler: which release of Lockgate this is.
+pub(crate) const BUILT_BY: &str = concat!("built by Lockgate ", env!("CARGO_PKG_VERSION"));
+
 /// What `-v` says.
 pub(crate) fn version() -> String {
-    format!("nginx version: nginx/{NGINX} (Lockgate {})\n", env!("CARGO_PKG_VERSION"))
+    format!("nginx version: nginx/{NGINX}\n")
 }
 
 /// What `-V` says: only what is in.
@@ -27,7 +30,7 @@ pub(crate) fn configure() -> String {
         "--with-threads".to_owned(),
     ];
     format!(
-        "{}built with {}\nTLS SNI support enabled\nconfigure arguments: {}\n",
+        "{}{BUILT_BY}\nbuilt with {}\nTLS SNI support enabled\nconfigure arguments: {}\n",
         version(),
         engine::library_version(),
         arguments.join(" ")

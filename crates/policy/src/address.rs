@@ -1,6 +1,8 @@
 //! Addresses as configurations write them and logs show them. Names are taken apart here, not
 //! looked up.
 
+mod inet6;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -145,7 +147,7 @@ pub fn parse_ip_port(text: &[u8]) -> Option<SocketAddr> {
 /// nginx has it.
 pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
-    v4(text).map(IpAddr::V4).or_else(|| text.parse::<Ipv6Addr>().ok().map(IpAddr::V6))
+    v4(text).map(IpAddr::V4).or_else(|| inet6::parse(text).map(IpAddr::V6))
 }
 
 fn v4(text: &str) -> Option<Ipv4Addr> {
@@ -190,7 +192,7 @@ fn v6(text: &[u8]) -> Result<IpAddr, &'static str> {
     if text.is_empty() {
         return Err("no host");
     }
-    let ip = std::str::from_utf8(text).ok().and_then(|ip| ip.parse::<Ipv6Addr>().ok());
+    let ip = std::str::from_utf8(text).ok().and_then(inet6::parse);
     ip.map(IpAddr::V6).ok_or("invalid IPv6 address")
 }
 

@@ -44,7 +44,7 @@ impl AccessLog {
 /// Where an access log's lines go.
 #[derive(Debug)]
 pub enum Target {
-    /// A file, each line on its own.
+    /// A file, each line on its own, unless another log of the same file has a buffer.
     File(Arc<LogFile>),
     /// A file through a buffer on each thread; the number tells which.
     Buffered(Arc<LogFile>, BufferId),
@@ -86,6 +86,12 @@ impl Buffers {
             })
             .collect();
         Self { buffers }
+    }
+
+    /// The buffer of `file`, if it has one: all lines of a file keep their order.
+    pub fn of(&self, file: &Arc<LogFile>) -> Option<BufferId> {
+        let at = self.buffers.iter().position(|buffered| Arc::ptr_eq(&buffered.file, file))?;
+        Some(BufferId(at as u32))
     }
 
     /// Adds a line (with its newline). Waiting lines are written first when it does not fit, and

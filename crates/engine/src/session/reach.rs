@@ -275,6 +275,10 @@ fn prepare(s: &Session, to: &Address, local: Option<&Local>) -> Phase<OwnedFd> {
     let made = crate::upstream::socket(to, s.is_udp())
         .map_err(|error| Cause::Socket("socket()".to_owned(), error))
         .and_then(|socket| set_up(s, socket, local));
+    if made.is_ok() {
+        // Connections to peers are numbered with those of clients.
+        crate::net::next_number();
+    }
     made.inspect_err(|cause| {
         s.tell(cause);
         s.unname_attempt();

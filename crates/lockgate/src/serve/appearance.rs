@@ -101,7 +101,7 @@ pub(super) fn redirect_stderr(plan: &Plan) {
 pub(super) fn announce(plan: &Plan) {
     let log = |text: String| plan.error_log.write(Level::Notice, None, text.as_bytes());
     log(format!("nginx/{}", crate::version::NGINX));
-    log(format!("built as Lockgate {} with {}", env!("CARGO_PKG_VERSION"), engine::library_version()));
+    log(format!("{} with {}", crate::version::BUILT_BY, engine::library_version()));
     log(format!("OS: Linux {}", os::process::release()));
     if let Some((soft, hard)) = os::process::nofile() {
         log(format!("getrlimit(RLIMIT_NOFILE): {soft}:{hard}"));
