@@ -236,6 +236,43 @@ fn quit_and_term_reach_who_serves() {
 }
 
 #[test]
+fn the_end_of_who_serves_is_told() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        let Some(builder) = as_nobody(PID) else { return };
+        let mut gw = builder.start();
+        let worker = worker(&gw);
+        gw.signal(signal);
+        assert_eq!(gw.wait(), Some(0));
+        let said: Vec<String> = gw.errors().into_iter().map(|line| line.text).collect();
+        let ended = format!("worker process {worker} exited with code 0");
+        let child = format!("signal 17 (SIGCHLD) received from {worker}");
+        assert_eq!(said.iter().rev().take(3).rev().collect::<Vec<_>>(), [child.as_str(), ended.as_str(), "exit"]);
+    }
+}
+
+#[test]
+fn who_serves_takes_signals_from_others_too() {
+    let Some(builder) = as_nobody(PID) else { return };
+    let gw = builder.start();
+    let first = worker(&gw);
+    let me = std::process::id();
+    for (signal, said) in [
+        (Signal::HUP, format!("signal 1 (SIGHUP) received from {me}, ignoring")),
+        (Signal::USR2, format!("signal 12 (SIGUSR2) received from {me}, ignoring")),
+        (Signal::USR1, format!("signal 10 (SIGUSR1) received from {me}, reopening logs")),
+        (Signal::WINCH, format!("signal 28 (SIGWINCH) received from {me}")),
+        (Signal::QUIT, format!("signal 3 (SIGQUIT) received from {me}, shutting down")),
+    ] {
+        gw.signal_to(first, signal);
+        assert_eq!(gw.wait_error(&said).level, "notice");
+    }
+    gw.wait_error(&format!("worker process {first} exited with code 0"));
+    let second = poll("another one serves", || Some(worker(&gw)).filter(|number| *number != first));
+    gw.wait_error(&format!("start worker process {second}"));
+    assert_eq!(gw.wait_errors("start worker processes", 1).len(), 1, "as a whole they are started once");
+}
+
+#[test]
 fn who_serves_ends_gracefully_when_the_keeper_is_killed() {
     let up = TcpBackend::echo();
     let conf = format!("{PID}\nserver {{ listen 127.0.0.1:%echo; proxy_pass %up; }}");
@@ -284,10 +321,11 @@ fn one_that_dies_again_and_again_is_replaced_once_a_second() {
     let gw = builder.start();
     worker(&gw);
     let (begin, time) = (std::time::Instant::now(), testkit::ProcessorTime::of(gw.pid()));
-    let mut killed = 0;
+    let (mut killed, mut last) = (0, None);
     testkit::hold("the keeper stays", Duration::from_millis(3500), || {
-        if let Some(child) = child(&gw).filter(|child| !is_over(*child)) {
+        if let Some(child) = child(&gw).filter(|child| Some(*child) != last && !is_over(*child)) {
             gw.signal_to(child, Signal::KILL);
+            last = Some(child);
             killed += 1;
         }
         !is_over(gw.pid())

@@ -38,6 +38,21 @@ fn term_says_who_sent_it() {
 }
 
 #[test]
+fn signals_that_mean_nothing_harm_nobody() {
+    let gw = gateway("server { listen 127.0.0.1:%in; return x; }").level("notice").start();
+    for (signal, name) in
+        [(Signal::ALARM, "14 (SIGALRM)"), (Signal::IO, "29 (SIGIO)"), (Signal::WINCH, "28 (SIGWINCH)")]
+    {
+        gw.signal(signal);
+        let received = format!("signal {name} received from {}", std::process::id());
+        assert_eq!(gw.wait_error(name).text, received);
+    }
+    gw.signal(Signal::SYS);
+    gw.signal(Signal::PIPE);
+    assert_eq!(gw.ask("in", ""), "x");
+}
+
+#[test]
 fn quit_lets_sessions_end() {
     let up = TcpBackend::echo();
     let mut gw =

@@ -132,9 +132,11 @@ fn one_that_died_after_the_old_workers_went_is_stood_in_for() {
 fn it_is_ignored_in_the_foreground_and_while_one_is_under_way() {
     let ignored = "the changing binary signal is ignored: you should shutdown or terminate before either old or new \
                    binary's process";
-    let gw = gateway(PID).start();
+    let gw = gateway(PID).level("notice").start();
     gw.signal(Signal::USR2);
     assert_eq!(gw.wait_error("changing binary signal").text, ignored);
+    let received = format!("signal 12 (SIGUSR2) received from {}, ignoring", std::process::id());
+    assert_eq!(gw.wait_error("SIGUSR2").text, received);
     assert!(gw.path("pid").exists() && !gw.path("pid.oldbin").exists());
     let gw = gateway(PID).daemon().start();
     let (old, new) = change(&gw);

@@ -174,6 +174,12 @@ impl<'a> Master<'a> {
 
     /// Has somebody serve the plan.
     fn serve(&mut self) -> Result<Step, Refused> {
+        self.say_starting();
+        self.serve_again()
+    }
+
+    /// Has somebody take the place of who served it.
+    fn serve_again(&mut self) -> Result<Step, Refused> {
         let report = Report::running(self.plan.error_log.clone());
         let failed = |call: &str, error: &io::Error| {
             report.line(Level::Emerg, &format!("{call} failed{}", engine::log::errno(error)));
@@ -201,12 +207,18 @@ impl<'a> Master<'a> {
         Ok(Step::On)
     }
 
+    /// Tells that the plan is about to be served by all who do.
+    fn say_starting(&self) {
+        if self.plan.main.master_process {
+            self.log(Level::Notice, "start worker processes");
+        }
+    }
+
     /// Tells that the plan is served, by the process of this number.
     fn say_started(&self, number: u32) {
         if !self.plan.main.master_process {
             return;
         }
-        self.log(Level::Notice, "start worker processes");
         for _ in 0..self.plan.main.workers {
             self.log(Level::Notice, &format!("start worker process {number}"));
         }
@@ -261,7 +273,7 @@ impl<'a> Master<'a> {
         }
         if self.again.is_some_and(|at| now >= at) {
             self.again = None;
-            if let Ok(step @ Step::Serve(_)) = self.serve() {
+            if let Ok(step @ Step::Serve(_)) = self.serve_again() {
                 return step;
             }
             self.replace_dead_crew(now);
@@ -277,10 +289,7 @@ impl<'a> Master<'a> {
     }
 
     fn handle(&mut self, signal: Signal, sender: u32) -> Step {
-        let said = |what: &str| {
-            let text = format!("signal {} ({}) received from {sender}{what}", signal.number(), signal.name());
-            self.log(Level::Notice, &text);
-        };
+        let said = |what: &str| self.log(Level::Notice, &received(signal, sender, what));
         match signal {
             Signal::Term | Signal::Int => {
                 said(", exiting");
@@ -329,7 +338,7 @@ impl<'a> Master<'a> {
                 self.reopen();
             }
             Signal::Usr2 => {
-                said(", changing binary");
+                said(if self.may_change_binary() { ", changing binary" } else { ", ignoring" });
                 self.change_binary();
             }
             Signal::Winch if self.plan.main.daemon => {
@@ -337,7 +346,7 @@ impl<'a> Master<'a> {
                 self.again = None;
                 self.retire();
             }
-            Signal::Winch => said(""),
+            Signal::Winch | Signal::Alarm | Signal::Io => said(""),
             Signal::Child => {
                 said("");
                 while let Some((pid, end)) = os::child::ended() {
@@ -390,7 +399,7 @@ impl<'a> Master<'a> {
         if let Crew::Process(process) = &self.crew {
             left.push(process.pid);
         }
-        children::end_processes(&self.signals, left);
+        self.end_processes(left);
         let last = self.is_last();
         self.instance.close(last);
         if self.plan.main.master_process && Process::user_of(&self.plan).is_none() {
@@ -412,4 +421,9 @@ impl<'a> Master<'a> {
     fn log(&self, level: Level, text: &str) {
         self.plan.error_log.write(level, None, text.as_bytes());
     }
+}
+
+/// Tells of a signal, and what comes of it.
+fn received(signal: Signal, sender: u32, what: &str) -> String {
+    format!("signal {} ({}) received from {sender}{what}", signal.number(), signal.name())
 }

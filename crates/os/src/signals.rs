@@ -25,9 +25,13 @@ pub enum Signal {
     Winch,
     /// A child process ended.
     Child,
+    /// A timer, of nobody here.
+    Alarm,
+    /// A descriptor is ready, which nobody here asked to be told.
+    Io,
 }
 
-const ALL: [(Signal, libc::c_int, &str); 8] = [
+const ALL: [(Signal, libc::c_int, &str); 10] = [
     (Signal::Term, libc::SIGTERM, "SIGTERM"),
     (Signal::Int, libc::SIGINT, "SIGINT"),
     (Signal::Quit, libc::SIGQUIT, "SIGQUIT"),
@@ -36,6 +40,8 @@ const ALL: [(Signal, libc::c_int, &str); 8] = [
     (Signal::Usr2, libc::SIGUSR2, "SIGUSR2"),
     (Signal::Winch, libc::SIGWINCH, "SIGWINCH"),
     (Signal::Child, libc::SIGCHLD, "SIGCHLD"),
+    (Signal::Alarm, libc::SIGALRM, "SIGALRM"),
+    (Signal::Io, libc::SIGIO, "SIGIO"),
 ];
 
 impl Signal {
@@ -74,12 +80,14 @@ pub struct Signals {
 
 impl Signals {
     /// Holds the signals back from the calling thread and all that it starts, so that they wait to
-    /// be taken here. Programs that are executed through [`std::process::Command`] get them again.
+    /// be taken here. Programs that are executed through [`std::process::Command`] get them again. SIGSYS is ignored
+    /// from now on.
     pub fn take() -> io::Result<Self> {
         let set = set();
         // SAFETY: the set lives through the calls; the old mask is not asked for; the descriptor
-        // that is returned is ours alone.
+        // that is returned is ours alone; nothing is called for a signal that is ignored.
         unsafe {
+            libc::signal(libc::SIGSYS, libc::SIG_IGN);
             match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) {
                 0 => {}
                 error => return Err(io::Error::from_raw_os_error(error)),

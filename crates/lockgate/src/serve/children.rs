@@ -4,11 +4,11 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use os::child::{self, End};
-use os::signals::{Signal, Signals};
+use os::signals::Signal;
 use syntax::Level;
 
 use super::crew::Crew;
-use super::{Master, Step};
+use super::{Master, Step, received};
 
 /// How long worker processes have to end at once before they are killed.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -20,12 +20,7 @@ const SHORT_LIFE: Duration = Duration::from_secs(1);
 impl Master<'_> {
     /// Sees to what a child that has ended leaves undone.
     pub(super) fn bury(&mut self, pid: u32, end: End) -> Step {
-        let what = if self.successor == Some(pid) { "new binary" } else { "worker" };
-        let (level, how) = match end {
-            End::Exited(code) => (Level::Notice, format!("exited with code {code}")),
-            End::Killed(signal) => (Level::Alert, format!("exited on signal {signal}")),
-        };
-        self.log(level, &format!("{what} process {pid} {how}"));
+        self.tell_ended(pid, end);
         if let Some(at) = self.retired.iter().position(|retired| *retired == pid) {
             self.retired.swap_remove(at);
         }
@@ -59,22 +54,34 @@ impl Master<'_> {
             self.again = Some(if lived < SHORT_LIFE { now + SHORT_LIFE } else { now });
         }
     }
-}
 
-/// Has processes end, by force where they take their time.
-pub(super) fn end_processes(signals: &Signals, mut left: Vec<u32>) {
-    let deadline = Instant::now() + LAST_WORDS;
-    for signal in [Some(Signal::Term), None] {
-        for pid in &left {
-            // One that has ended meanwhile needs no signal.
-            let _ = os::process::kill(*pid, signal.map_or(os::process::KILL, Signal::number));
-        }
-        while !left.is_empty() && (signal.is_none() || Instant::now() < deadline) {
-            let _ = os::poll::wait(&[signals.as_fd()], Some(Duration::from_millis(50)));
-            while signals.next().is_some() {}
-            while let Some((pid, _)) = child::ended() {
-                left.retain(|waited| *waited != pid);
+    /// Has processes end, by force where they take their time.
+    pub(super) fn end_processes(&self, mut left: Vec<u32>) {
+        let deadline = Instant::now() + LAST_WORDS;
+        for signal in [Some(Signal::Term), None] {
+            for pid in &left {
+                // One that has ended meanwhile needs no signal.
+                let _ = os::process::kill(*pid, signal.map_or(os::process::KILL, Signal::number));
+            }
+            while !left.is_empty() && (signal.is_none() || Instant::now() < deadline) {
+                let _ = os::poll::wait(&[self.signals.as_fd()], Some(Duration::from_millis(50)));
+                while let Some((signal, sender)) = self.signals.next() {
+                    self.log(Level::Notice, &received(signal, sender, ""));
+                }
+                while let Some((pid, end)) = child::ended() {
+                    self.tell_ended(pid, end);
+                    left.retain(|waited| *waited != pid);
+                }
             }
         }
+    }
+
+    fn tell_ended(&self, pid: u32, end: End) {
+        let what = if self.successor == Some(pid) { "new binary" } else { "worker" };
+        let (level, how) = match end {
+            End::Exited(code) => (Level::Notice, format!("exited with code {code}")),
+            End::Killed(signal) => (Level::Alert, format!("exited on signal {signal}")),
+        };
+        self.log(level, &format!("{what} process {pid} {how}"));
     }
 }

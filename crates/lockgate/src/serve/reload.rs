@@ -90,6 +90,7 @@ impl Master<'_> {
                 let installed = self.instance.install(&mut threads.workers, &self.plan, true);
                 installed
                     .map_err(|error| refused(&format!("pthread_create() failed{}", engine::log::errno(&error))))?;
+                self.say_starting();
                 self.say_started(std::process::id());
             }
             (Crew::Process(process), Some(recorder)) if process.fits(&self.plan) => {
@@ -100,6 +101,7 @@ impl Master<'_> {
                     .map_err(|refusal| refused(&refusal.to_string()))?;
                 let number = process.pid;
                 self.instance.forget_others(&self.plan, true);
+                self.say_starting();
                 self.say_started(number);
             }
             (Crew::Process(_) | Crew::None, _) => {

@@ -61,9 +61,14 @@ impl Inherited {
 }
 
 impl Master<'_> {
+    /// Whether a new binary can be started: none is at work, and who started this one does not wait for it.
+    pub(super) fn may_change_binary(&self) -> bool {
+        self.successor.is_none() && std::os::unix::process::parent_id() != self.parent
+    }
+
     /// Starts a new binary beside this one, on the same sockets.
     pub(super) fn change_binary(&mut self) {
-        if self.successor.is_some() || std::os::unix::process::parent_id() == self.parent {
+        if !self.may_change_binary() {
             let text = "the changing binary signal is ignored: you should shutdown or terminate before either old or \
                         new binary's process";
             return self.log(Level::Crit, text);

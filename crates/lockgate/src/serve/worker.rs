@@ -19,6 +19,7 @@ use super::appearance::{self, Appearance};
 use super::crew::{Draining, Threads};
 use super::limits;
 use super::order::{self, Order};
+use super::received;
 use crate::instance::{Instance, Refused};
 use crate::report::Report;
 use crate::transcript::Transcript;
@@ -52,13 +53,21 @@ impl Worker<'_> {
         let _ = order::answer(&self.channel, Ok(()));
         loop {
             let ready = os::poll::wait(&[self.signals.as_fd(), self.channel.as_fd()], None).unwrap_or_default();
-            while let Some((signal, _)) = self.signals.next() {
+            while let Some((signal, sender)) = self.signals.next() {
+                self.say_received(signal, sender);
                 match signal {
                     Signal::Term | Signal::Int => {
                         threads.workers.flush_logs();
                         return self.exit();
                     }
                     Signal::Quit => return self.drain(threads),
+                    Signal::Winch if self.plan.main.daemon => return self.drain(threads),
+                    Signal::Usr1 => {
+                        self.log(Level::Notice, "reopening logs");
+                        threads.workers.flush_logs();
+                        self.instance.reopen(&self.plan);
+                        appearance::redirect_stderr(&self.plan);
+                    }
                     _ => {}
                 }
             }
@@ -152,6 +161,21 @@ impl Worker<'_> {
             let why = silent.first_error().unwrap_or_default();
             format!("the worker process cannot load it: {why}")
         })
+    }
+
+    /// Tells of a signal, unless it is an order of the process that this one was split from.
+    fn say_received(&self, signal: Signal, sender: u32) {
+        let what = match signal {
+            Signal::Term | Signal::Int => ", exiting",
+            Signal::Quit => ", shutting down",
+            Signal::Winch if self.plan.main.daemon => ", shutting down",
+            Signal::Usr1 => ", reopening logs",
+            Signal::Hup | Signal::Usr2 | Signal::Io => ", ignoring",
+            Signal::Winch | Signal::Alarm | Signal::Child => "",
+        };
+        if sender != std::os::unix::process::parent_id() {
+            self.log(Level::Notice, &received(signal, sender, what));
+        }
     }
 
     fn drain(mut self, threads: Threads) -> ExitCode {
