@@ -144,6 +144,52 @@ fn preferences() {
 }
 
 #[test]
+fn which_certificate() {
+    for kinds in
+        ["server ecdsa", "ed25519 ecdsa", "server ed25519", "p521 server", "server ecdsa ed25519", "ecdsa p521"]
+    {
+        let pair = |kind| format!("ssl_certificate %pki/{kind}.crt; ssl_certificate_key %pki/{kind}.key;\n");
+        let pairs: String = kinds.split(' ').map(pair).collect();
+        for settings in ["", "ssl_prefer_server_ciphers on;"] {
+            let stream = format!("server {{ listen 127.0.0.1:%in ssl; {pairs} {settings} return answer:it:end; }}");
+            let clients = [
+                "-tls1_3",
+                "-tls1_2",
+                "-tls1_2 -sigalgs RSA+SHA256",
+                "-tls1_2 -cipher aRSA",
+                "-tls1_2 -sigalgs ed25519:ECDSA+SHA256:RSA+SHA256",
+                "-tls1_3 -sigalgs RSA-PSS+SHA256:ECDSA+SHA256",
+                "-tls1_3 -sigalgs RSA-PSS+SHA512:RSA-PSS+SHA256",
+                "-tls1_3 -sigalgs ECDSA+SHA512",
+            ];
+            served(&stream).run(clients.len(), |gw| clients.iter().map(|args| signed_by(gw, args)).collect());
+        }
+    }
+}
+
+/// Whose certificate came, and how it was signed with.
+fn signed_by(gw: &mut Gateway, args: &str) -> String {
+    let done = gw.tls("in").args(args).run();
+    let told = ["subject=", "Peer signing digest", "Peer signature type"];
+    done.stdout.lines().filter(|line| told.iter().any(|start| line.starts_with(start))).collect()
+}
+
+#[test]
+fn keys_from_stores() {
+    for key in ["store:file:%pki/server.key", "store:%pki/server.key", "store:file://%pki/server.key"] {
+        for name in ["server", "$ssl_server_name"] {
+            let key = key.replace("server.key", &format!("{name}.key"));
+            let stream = format!(
+                "server {{ listen 127.0.0.1:%in ssl; ssl_certificate %pki/{name}.crt; ssl_certificate_key {key};\n\
+                 return answer:it:end; }}"
+            );
+            let names = ["server", "nonesuch"];
+            served(&stream).run(2, |gw| names.iter().map(|name| shake(gw, &format!("-servername {name}"))).collect());
+        }
+    }
+}
+
+#[test]
 fn what_upstreams_choose_of() {
     for theirs in ["", "ssl_protocols TLSv1.2;", "ssl_ecdh_curve secp521r1;", "ssl_ciphers AES128-SHA:AES256-SHA;"] {
         for ours in [

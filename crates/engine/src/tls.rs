@@ -3,6 +3,7 @@
 
 mod files;
 mod ocsp;
+pub(crate) mod provider;
 mod rotating;
 mod transport;
 

@@ -1,6 +1,6 @@
 //! What a server agrees to of a `ClientHello`, as OpenSSL would. AWS-LC lets the client's order of groups count for
-//! more than the key shares that are there, never lets the server's order of TLS 1.3 suites count, and knows no gaps
-//! between versions. Where its choice would be another one, it is left no other.
+//! more than the key shares that are there, never lets the server's order of TLS 1.3 suites count nor the client's of
+//! signatures, and knows no gaps between versions. Where its choice would be another one, it is left no other.
 
 use crate::hello::{ClientHello, vector};
 
@@ -15,6 +15,7 @@ pub(crate) struct Offer {
     /// The groups that there are key shares for.
     shares: Vec<u16>,
     ciphers: Vec<u16>,
+    sigalgs: Vec<u16>,
 }
 
 /// What a server takes.
@@ -26,16 +27,20 @@ pub(crate) struct Terms {
     pub(crate) groups: Vec<u16>,
     /// Suites of TLS 1.3, in order of preference.
     pub(crate) suites: Vec<u16>,
-    /// Whether the server's order counts for suites and groups.
+    /// Signatures that it makes, in order of preference.
+    pub(crate) sigalgs: Vec<u16>,
+    /// Whether the server's order counts for suites, groups and signatures.
     pub(crate) prefers_own: bool,
 }
 
 /// What the library has to be told, as it would choose something else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Agreement {
     pub(crate) version: Option<u16>,
     pub(crate) group: Option<u16>,
     pub(crate) suite: Option<u16>,
+    /// The first of these that one of the keys can make; empty where there are none in common.
+    pub(crate) sigalgs: Vec<u16>,
 }
 
 impl Offer {
@@ -49,6 +54,7 @@ impl Offer {
             groups: hello.groups.and_then(vector).map(numbers).unwrap_or_default(),
             shares: hello.key_shares.and_then(vector).map(share_groups).unwrap_or_default(),
             ciphers: numbers(hello.ciphers),
+            sigalgs: hello.sigalgs.and_then(vector).map(numbers).unwrap_or_default(),
         }
     }
 }
@@ -83,6 +89,9 @@ impl Terms {
     pub(crate) fn agree(&self, offer: &Offer) -> Option<Agreement> {
         let version = self.version(offer)?;
         let mut agreement = Agreement { version: self.have_gap().then_some(version), ..Agreement::default() };
+        if version >= TLS12 {
+            agreement.sigalgs = self.sigalgs(offer);
+        }
         if version == TLS13 {
             agreement.group = self.group(offer);
             agreement.suite = self.suite(offer);
@@ -97,6 +106,19 @@ impl Terms {
         let library = if self.prefers_own { ours.clone().find(both) } else { theirs.clone().find(both) };
         let wanted = offer.shares.iter().find(both).or_else(|| ours.clone().find(both));
         wanted.copied().filter(|wanted| Some(wanted) != library)
+    }
+
+    /// The signatures of both sides, in the order of the side that counts.
+    fn sigalgs(&self, offer: &Offer) -> Vec<u16> {
+        let (first, other) =
+            if self.prefers_own { (&self.sigalgs, &offer.sigalgs) } else { (&offer.sigalgs, &self.sigalgs) };
+        let mut both = Vec::with_capacity(first.len());
+        for number in first {
+            if other.contains(number) && !both.contains(number) {
+                both.push(*number);
+            }
+        }
+        both
     }
 
     /// The first of the server's suites, where its order counts.
@@ -121,6 +143,7 @@ mod tests {
             versions: vec![TLS13, TLS12],
             groups: groups.to_vec(),
             suites: vec![0x1302, 0x1303, 0x1301],
+            sigalgs: vec![0x0403, 0x0804, 0x0805],
             prefers_own,
         }
     }
@@ -131,6 +154,7 @@ mod tests {
             groups: groups.to_vec(),
             shares: shares.to_vec(),
             ciphers: vec![0x1301, 0x1302, 0xC02F],
+            sigalgs: vec![0x0805, 0x0201, 0x0403, 0x0805],
         }
     }
 
@@ -152,6 +176,13 @@ mod tests {
         let offer = offer(&[X25519], &[X25519]);
         assert_eq!(terms(&[X25519], true).agree(&offer).unwrap().suite, Some(0x1302));
         assert_eq!(terms(&[X25519], false).agree(&offer).unwrap().suite, None);
+    }
+
+    #[test]
+    fn signatures_are_in_the_order_of_the_side_that_counts() {
+        let offer = offer(&[X25519], &[X25519]);
+        assert_eq!(terms(&[X25519], false).agree(&offer).unwrap().sigalgs, [0x0805, 0x0403]);
+        assert_eq!(terms(&[X25519], true).agree(&offer).unwrap().sigalgs, [0x0403, 0x0805]);
     }
 
     #[test]

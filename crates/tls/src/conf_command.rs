@@ -12,6 +12,8 @@ use crate::groups;
 
 #[cfg(feature = "aws-lc")]
 mod emulation;
+#[cfg(feature = "aws-lc")]
+pub(crate) use emulation::signature_numbers;
 
 /// The suites of TLS 1.3 in the order that OpenSSL has them.
 #[cfg(feature = "aws-lc")]

@@ -104,6 +104,9 @@ impl ServerContext {
         if let Some(group) = agreement.group.and_then(groups::name) {
             backend::set_groups(ssl, group)?;
         }
+        if !agreement.sigalgs.is_empty() {
+            backend::set_own_sigalgs(ssl, &agreement.sigalgs)?;
+        }
         agreement.suite.map_or(Ok(()), |suite| backend::set_ciphersuite(ssl, suite))
     }
 

@@ -11,10 +11,13 @@ use tls::{Identity, KeyPair};
 
 use super::Session;
 use crate::generation::Stamp;
+use crate::tls::provider;
 
 /// Where PEM text is.
 enum Place {
     File(PathBuf),
+    /// `engine:` or `store:`, whole.
+    Provider(String),
     Text(tls::Pem),
 }
 
@@ -59,7 +62,7 @@ fn place(s: &Session, source: &Pem, what: &str) -> Result<Place, String> {
     let value = match source {
         Pem::File(path) => return Ok(Place::File(path.clone())),
         Pem::Data(text) => return Ok(Place::Text(data(text))),
-        Pem::Provider(uri) => return Err(format!("cannot load {what} \"{uri}\"")),
+        Pem::Provider(uri) => return Ok(Place::Provider(uri.clone())),
         Pem::Evaluated(template) => s.render(template),
     };
     if let Some(text) = value.strip_prefix(b"data:") {
@@ -72,6 +75,9 @@ fn place(s: &Session, source: &Pem, what: &str) -> Result<Place, String> {
         || Path::new(&*name).components().any(|part| part == Component::ParentDir)
     {
         return Err(format!("cannot load {what} \"{}\": unsafe path", name.escape_default()));
+    }
+    if name.starts_with("engine:") || name.starts_with("store:") {
+        return Ok(Place::Provider(name.into_owned()));
     }
     Ok(Place::File(s.generation.plan.conf_dir.join(&*name)))
 }
@@ -91,10 +97,16 @@ fn data(text: &[u8]) -> tls::Pem {
 fn read(place: Place, what: &str) -> Result<tls::Pem, String> {
     let path = match place {
         Place::Text(pem) => return Ok(pem),
+        Place::Provider(uri) => {
+            return match provider::provided(|path| std::fs::read(path), &uri) {
+                Ok(bytes) => Ok(tls::Pem { name: uri, bytes }),
+                Err(reason) => Err(format!("cannot load {what} \"{uri}\": {reason}")),
+            };
+        }
         Place::File(path) => path,
     };
     let name = path.display().to_string();
-    match std::fs::read(&path) {
+    match provider::text(|path| std::fs::read(path), &path) {
         Ok(bytes) => Ok(tls::Pem { name, bytes }),
         Err(error) => Err(format!("cannot load {what} \"{name}\": {}", tls::open_failure(&name, &error))),
     }

@@ -7,6 +7,7 @@ use config::World;
 use config::family::ssl::{Certificate, Pem, Ssl};
 use tls::{KeyPair, Stapling};
 
+use super::provider::{provided, text};
 use crate::error::BuildError;
 
 /// The certificates that are known at load.
@@ -36,56 +37,15 @@ fn material(world: &dyn World, pem: &Pem, what: &str) -> Result<Option<tls::Pem>
         }
         Pem::File(path) => {
             let name = path.display().to_string();
-            match read_text(world, path) {
+            match text(|path| world.read(path), path) {
                 Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
                 Err(error) => Err(cannot_load(what, &name, &error)),
             }
         }
-        Pem::Provider(uri) => match provided(world, uri) {
+        Pem::Provider(uri) => match provided(|path| world.read(path), uri) {
             Ok(bytes) => Ok(Some(tls::Pem { name: uri.clone(), bytes })),
             Err(reason) => Err(BuildError::Text(format!("cannot load {what} \"{uri}\": {reason}"))),
         },
-    }
-}
-
-/// What `engine:NAME:ID` or `store:URI` stand for. There are no engines, and of stores there is the one of files.
-fn provided(world: &dyn World, uri: &str) -> Result<Vec<u8>, String> {
-    if let Some(engine) = uri.strip_prefix("engine:") {
-        return Err(match engine.split_once(':') {
-            Some((name, _)) => {
-                format!("ENGINE_by_id() failed (SSL: error:13000074:engine routines::no such engine:id={name})")
-            }
-            None => "invalid syntax".to_owned(),
-        });
-    }
-    let uri = uri.strip_prefix("store:").unwrap_or(uri);
-    let path = match uri.split_once(':') {
-        Some(("file", path)) => path.strip_prefix("//localhost").or(path.strip_prefix("//")).unwrap_or(path),
-        _ => uri,
-    };
-    read_text(world, Path::new(path)).map_err(|error| {
-        let stat = |path: &str| format!("{}:calling stat({path})", tls::system_error(&error));
-        let mut tried = stat(uri);
-        match uri.split_once(':') {
-            Some(("file", _)) => tried = format!("{tried} {}", stat(path)),
-            Some((scheme, _)) => {
-                tried = format!(
-                    "{tried} error:1608010C:STORE routines::unsupported:No store loader found. For standard store \
-                     loaders you need at least one of the default or base providers available. Did you forget to load \
-                     them? Info: Global default library context, Scheme ({scheme} : 0), Properties (<null>)"
-                );
-            }
-            None => {}
-        }
-        format!("OSSL_STORE_open() failed (SSL: {tried})")
-    })
-}
-
-/// Reads a file; a directory is one without text, as for the C library.
-fn read_text(world: &dyn World, path: &Path) -> io::Result<Vec<u8>> {
-    match world.read(path) {
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(Vec::new()),
-        read => read,
     }
 }
 
@@ -97,7 +57,7 @@ fn cannot_load(what: &str, name: &str, error: &io::Error) -> BuildError {
 pub(super) fn pem_if_any(world: &dyn World, path: Option<&Path>, what: &str) -> Result<Option<tls::Pem>, BuildError> {
     let Some(path) = path else { return Ok(None) };
     let name = path.display().to_string();
-    match read_text(world, path) {
+    match text(|path| world.read(path), path) {
         Ok(bytes) => Ok(Some(tls::Pem { name, bytes })),
         Err(error) => Err(cannot_load(what, &name, &error)),
     }

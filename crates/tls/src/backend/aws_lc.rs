@@ -193,6 +193,12 @@ pub(crate) fn set_sigalgs(ssl: &mut SslRef, list: &CStr) -> Result<(), ErrorStac
     check(unsafe { sys::SSL_set1_sigalgs_list(ssl.as_ptr(), list.as_ptr()) })
 }
 
+/// Signature algorithms for what is signed here, the best first.
+pub(crate) fn set_own_sigalgs(ssl: &mut SslRef, numbers: &[u16]) -> Result<(), ErrorStack> {
+    // SAFETY: a live connection; the slice's length is passed along.
+    check(unsafe { sys::SSL_set_signing_algorithm_prefs(ssl.as_ptr(), numbers.as_ptr(), numbers.len()) })
+}
+
 /// Signature algorithms accepted of the peer only.
 pub(crate) fn set_peer_sigalgs(ssl: &mut SslRef, numbers: &[u16]) -> Result<(), ErrorStack> {
     // SAFETY: a live connection; the slice's length is passed along.

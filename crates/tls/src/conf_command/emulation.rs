@@ -239,10 +239,16 @@ fn signature_algorithms(lists: &mut Lists, value: &str) -> Option<()> {
 }
 
 fn peer_signature_algorithms(lists: &mut Lists, value: &str) -> Option<()> {
-    let number = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        SIGALGS.iter().find(|row| row.0 == name).map(|row| row.1)
-    };
-    lists.peer_sigalgs = Some(value.split(':').map(number).collect::<Option<_>>()?);
+    lists.peer_sigalgs = Some(value.split(':').map(signature_number).collect::<Option<_>>()?);
     Some(())
+}
+
+fn signature_number(name: &str) -> Option<u16> {
+    let name = name.to_ascii_lowercase();
+    SIGALGS.iter().find(|row| row.0 == name).map(|row| row.1)
+}
+
+/// The numbers of a list that the library has taken.
+pub(crate) fn signature_numbers(list: &std::ffi::CStr) -> Vec<u16> {
+    list.to_string_lossy().split(':').filter_map(signature_number).collect()
 }

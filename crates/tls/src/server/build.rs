@@ -111,9 +111,14 @@ fn terms(builder: &mut SslContextBuilder, lists: &Lists) -> Terms {
         versions: VERSIONS.iter().filter(takes).map(|row| row.0).collect(),
         groups: lists.groups.as_deref().map(groups::numbers).unwrap_or_default(),
         suites: suites(lists),
+        sigalgs: lists.sigalgs.as_deref().map_or_else(|| SIGNATURES.to_vec(), conf_command::signature_numbers),
         prefers_own: options.contains(SslOptions::CIPHER_SERVER_PREFERENCE),
     }
 }
+
+/// The signatures that OpenSSL makes, in its order, as far as the library can.
+#[cfg(feature = "aws-lc")]
+const SIGNATURES: [u16; 10] = [0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
 
 /// The suites of TLS 1.3 in the order that OpenSSL has them.
 #[cfg(feature = "aws-lc")]
