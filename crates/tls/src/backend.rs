@@ -10,13 +10,13 @@ use std::time::Instant;
 use foreign_types::ForeignTypeRef;
 use openssl::asn1::Asn1GeneralizedTimeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSession, SslSessionRef, SslStream};
+use openssl::ssl::{SslContextBuilder, SslContextRef, SslRef, SslSession, SslSessionRef, SslStream, SslVerifyMode};
 use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilderRef;
 use openssl::x509::{X509, X509CrlRef, X509NameRef, X509StoreContextRef, X509VerifyResult};
 
 use crate::cache::SharedSessionCache;
-use crate::connection::Connection;
+use crate::connection::{Connection, SecondHello};
 use crate::tickets::TicketKey;
 use crate::verified;
 
@@ -130,8 +130,15 @@ unsafe extern "C" fn on_message(
     // SAFETY: the library passes a live connection, which nobody else borrows meanwhile, and a message that is valid
     // for the call.
     let (ssl, message) = unsafe { (SslRef::from_ptr_mut(ssl), std::slice::from_raw_parts(data.cast::<u8>(), length)) };
-    if let Some(messages) = Connection::of_mut(ssl).and_then(|connection| connection.messages.as_mut()) {
+    let Some(connection) = Connection::of_mut(ssl) else { return };
+    if let Some(messages) = &mut connection.messages {
         messages.pass(is_ours == 1, message);
+    }
+    if connection.second_hello == SecondHello::Awaited && is_ours == 0 {
+        // No certificate is asked for but to make room for it.
+        connection.second_hello = SecondHello::Come;
+        ssl.set_verify(SslVerifyMode::NONE);
+        end_long_hello(ssl);
     }
 }
 

@@ -28,11 +28,24 @@ pub(crate) enum Phase {
     Abort(u8),
 }
 
+/// What becomes of a request for another hello (RFC 8446 §4.1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SecondHello {
+    /// There was none, so far.
+    #[default]
+    NotAsked,
+    /// It is out.
+    Awaited,
+    /// It was answered.
+    Come,
+}
+
 /// A connection's user data.
 #[derive(Default)]
 pub(crate) struct Connection {
     pub(crate) phase: Phase,
     pub(crate) hello: Hello,
+    pub(crate) second_hello: SecondHello,
     /// What the client offers, until the server is chosen.
     #[cfg(feature = "aws-lc")]
     pub(crate) offer: Option<Box<Offer>>,

@@ -162,6 +162,12 @@ pub(crate) fn allow_long_hello(ssl: &mut SslRef) {
     unsafe { sys::SSL_set_max_cert_list(ssl.as_ptr(), MOST) };
 }
 
+/// Whether the client was asked for another hello, with another key share.
+pub(crate) fn has_asked_for_another_hello(ssl: &SslRef) -> bool {
+    // SAFETY: a live connection.
+    unsafe { sys::SSL_used_hello_retry_request(ssl.as_ptr()) == 1 }
+}
+
 /// Takes certificates of the usual size after the `ClientHello`.
 pub(crate) fn end_long_hello(ssl: &mut SslRef) {
     // SAFETY: a live connection.

@@ -192,6 +192,11 @@ pub(crate) fn allow_long_hello(_: &mut SslRef) {}
 /// Nothing to do.
 pub(crate) fn end_long_hello(_: &mut SslRef) {}
 
+/// Of no interest here: there is always room for it.
+pub(crate) fn has_asked_for_another_hello(_: &SslRef) -> bool {
+    false
+}
+
 /// Replaces the options of a connection.
 pub(crate) fn set_options(ssl: &mut SslRef, options: SslOptions) {
     let options = options.bits();

@@ -5,11 +5,11 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Error, ErrorCode, SslStream, SslVersion};
+use openssl::ssl::{Error, ErrorCode, SslRef, SslStream, SslVerifyMode, SslVersion};
 
 use super::Stream;
 use crate::backend;
-use crate::connection::{Connection, Phase};
+use crate::connection::{Connection, Phase, SecondHello};
 use crate::error::HandshakeError;
 use crate::error_text::LibraryErrors;
 use crate::identity::Identity;
@@ -73,10 +73,13 @@ impl<S: Read + Write> Stream<S> {
                 }
                 Err(error) => error,
             };
-            match self.waiting.take_if(|_| backend::is_paused(&error)) {
-                Some(waiting) => choose(&mut self.inner, waiting)?,
-                None => return stopped(error).inspect_err(|error| self.forget_cipher(error)),
-            }
+            let Some(waiting) = self.waiting.take_if(|_| backend::is_paused(&error)) else {
+                if self.origin.is_some() {
+                    expect_second_hello(backend::ssl_mut(&mut self.inner));
+                }
+                return stopped(error).inspect_err(|error| self.forget_cipher(error));
+            };
+            choose(&mut self.inner, waiting)?;
         }
     }
 }
@@ -90,6 +93,19 @@ impl<S: Read + Write> Stream<S> {
         if let Some(connection) = Connection::of_mut(backend::ssl_mut(&mut self.inner)).filter(|_| came_first) {
             connection.has_no_cipher = true;
         }
+    }
+}
+
+/// Makes room for another hello where the library has asked for one: it is as long as the first.
+fn expect_second_hello(ssl: &mut SslRef) {
+    if !backend::has_asked_for_another_hello(ssl) || ssl.verify_mode() != SslVerifyMode::NONE {
+        return;
+    }
+    let first = Connection::of_mut(ssl).filter(|connection| connection.second_hello == SecondHello::NotAsked);
+    if let Some(connection) = first {
+        connection.second_hello = SecondHello::Awaited;
+        backend::watch_messages(ssl);
+        backend::allow_long_hello(ssl);
     }
 }
 
