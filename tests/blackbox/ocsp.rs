@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use testkit::{Dns, Gateway, OpensslResponder, Port, Responder, Scratch, http, naming_responder, poll, response};
 
 use super::ssl::{CERT, answering, ask};
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const CLIENT: &str = "-cert %pki/client.crt -key %pki/client.key";
 const REVOKED: &str = "-cert %pki/revoked.crt -key %pki/revoked.key";
@@ -193,7 +193,7 @@ fn what_follows_the_response_does_not_matter() {
 #[test]
 fn a_responder_that_keeps_its_connection() {
     // nginx waits for the end of the connection.
-    if crate::is_nginx() {
+    if is_nginx() {
         return;
     }
     let responder = Responder::start_keeping(|line| {
@@ -331,6 +331,8 @@ fn stapled(gw: &Gateway) -> &'static str {
         "nothing"
     } else if done.stdout.contains("Cert Status: good") {
         "good"
+    } else if done.stdout.contains("Cert Status: unknown") {
+        "unknown"
     } else {
         panic!("{}", done.stdout)
     }
@@ -468,7 +470,19 @@ fn a_stapled_file() {
     let conf = format!(
         "{CERT}server {{ listen 127.0.0.1:%in ssl; ssl_stapling on; ssl_stapling_file %dir/response; return x; }}"
     );
-    assert_eq!(stapled(&gateway(&conf).file("response", &der).start()), "good");
+    let gw = gateway(&conf).file("response", &der).level("notice").start();
+    assert_eq!(stapled(&gw), "good");
+    if !is_nginx() {
+        // It is followed: one that makes no sense is refused, and another one taken.
+        std::fs::write(gw.path("response"), "odd").unwrap();
+        gw.wait_error("the certificates in use stay");
+        assert_eq!(stapled(&gw), "good");
+        let unknown = response(head.lines().next().unwrap(), "ca1", "ca1", "an empty index");
+        std::fs::write(gw.path("new"), unknown).unwrap();
+        std::fs::rename(gw.path("new"), gw.path("response")).unwrap();
+        gw.wait_error("certificates have changed");
+        assert_eq!(stapled(&gw), "unknown");
+    }
     for (file, told) in [
         (
             "none",

@@ -163,6 +163,35 @@ fn lineages_of_certbot_are_switched_by_links() {
 }
 
 #[test]
+fn the_hook_for_certbot_puts_a_renewed_pair_in_place() {
+    if is_nginx() {
+        return;
+    }
+    let hook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/certbot-deploy-hook");
+    let conf = "server { listen 127.0.0.1:%in ssl; ssl_certificate %dir/ssl/x.test.crt; \
+                ssl_certificate_key %dir/ssl/x.test.key; return x; }";
+    let builder = gateway(conf).user("nobody nogroup").level("notice");
+    let dir = builder.dir().to_owned();
+    let lineage = dir.join("live/x.test");
+    std::fs::create_dir_all(&lineage).unwrap();
+    let renew = |pair: &str| {
+        for (file, end) in [("fullchain", "crt"), ("privkey", "key")] {
+            std::fs::write(lineage.join(format!("{file}.pem")), testkit::pki().text(&format!("{pair}.{end}"))).unwrap();
+        }
+        let mut hook = std::process::Command::new(hook);
+        assert!(hook.env("RENEWED_LINEAGE", &lineage).env("LOCKGATE_SSL", dir.join("ssl")).status().unwrap().success());
+    };
+    renew("server");
+    let gw = builder.start();
+    shows(&gw, "server");
+    renew("other");
+    shows(&gw, "other.test");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.join("ssl/x.test.key")).unwrap().permissions());
+    assert_eq!((mode & 0o777, std::fs::read_dir(dir.join("ssl")).unwrap().count()), (0o600, 2));
+}
+
+#[test]
 fn authorities_are_followed() {
     if is_nginx() {
         return;
@@ -242,6 +271,44 @@ fn what_is_shown_to_upstreams_and_who_is_trusted_there_is_followed() {
     std::fs::write(gw.path("ca.crt"), pki.text("ca2.crt")).unwrap();
     poll("the other authority", || gw.ask("in", "").is_empty().then_some(()));
     gw.wait_error("upstream SSL certificate verify error: ");
+}
+
+#[test]
+fn lists_of_revoked_upstreams_are_followed_by_sessions_to_resume_too() {
+    if is_nginx() {
+        return;
+    }
+    let pki = testkit::pki();
+    let conf = "upstream u { server 127.0.0.1:%up; }\n\
+                server { listen 127.0.0.1:%up ssl; ssl_certificate %pki/revoked.crt; ssl_certificate_key %pki/revoked.key;\n\
+                return <$ssl_session_reused>; }\n\
+                server { listen 127.0.0.1:%in; proxy_pass u; proxy_ssl on; proxy_ssl_verify on; proxy_ssl_name revoked;\n\
+                proxy_ssl_trusted_certificate %pki/ca1.crt; proxy_ssl_crl %dir/crl; }";
+    for user in ["root root", "nobody nogroup"] {
+        let gw = gateway(conf).user(user).file("crl", pki.text("ca1-empty.crl")).level("notice").start();
+        assert_eq!([gw.ask("in", ""), gw.ask("in", "")], ["<.>", "<r>"]);
+        std::fs::write(gw.path("new"), pki.text("ca1.crl")).unwrap();
+        std::fs::rename(gw.path("new"), gw.path("crl")).unwrap();
+        gw.wait_error("certificates have changed");
+        assert_eq!(gw.ask("in", ""), "", "{user}");
+        gw.wait_error("upstream SSL certificate verify error: (23:certificate revoked)");
+    }
+}
+
+#[test]
+fn a_passphrase_that_comes_later_than_its_key_is_noticed() {
+    if is_nginx() {
+        return;
+    }
+    let conf = CONF.replace("return", "ssl_password_file %dir/passwords; return");
+    let gw = with_pair(&conf).file("passwords", "old\n").start();
+    let pki = testkit::pki();
+    std::fs::write(gw.path("c.key"), pki.text("encrypted.key")).unwrap();
+    let line = gw.wait_error("the certificates in use stay");
+    assert!(line.text.contains("PEM_read_bio_PrivateKey() failed"), "{}", line.text);
+    std::fs::write(gw.path("passwords"), "old\nsesame\n").unwrap();
+    assert_eq!(gw.wait_error("certificates have changed").level, "notice");
+    shows(&gw, "server");
 }
 
 #[test]

@@ -21,6 +21,12 @@ pub fn realtime() -> (i64, u32) {
     (now.tv_sec, (now.tv_nsec / 1_000_000) as u32)
 }
 
+/// Unix time as file systems stamp their files with it, behind [`realtime`] by a tick at most: seconds and nanoseconds.
+pub fn file_stamp() -> (i64, i64) {
+    let now = clock(libc::CLOCK_REALTIME_COARSE);
+    (now.tv_sec, now.tv_nsec)
+}
+
 /// A moment in the local time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Local {
@@ -71,6 +77,20 @@ mod tests {
             - i64::from(moment.offset);
         assert_eq!(back.rem_euclid(86_400), 1_795_439_490 % 86_400);
         assert_eq!((moment.year, moment.month), (2026, 11));
+    }
+
+    #[test]
+    fn files_are_not_stamped_with_a_time_before_that_of_their_clock() {
+        let path = std::env::temp_dir().join(format!("lockgate-stamp-{}", std::process::id()));
+        for _ in 0..200 {
+            let before = file_stamp();
+            std::fs::write(&path, "x").unwrap();
+            let file = std::fs::metadata(&path).unwrap();
+            let stamp =
+                (std::os::unix::fs::MetadataExt::mtime(&file), std::os::unix::fs::MetadataExt::mtime_nsec(&file));
+            assert!(stamp >= before, "{stamp:?} {before:?}");
+        }
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub struct Rotated {
 }
 
 impl Plan {
-    /// Certificates, keys, trusted authorities, revocation lists, ticket keys and what else a handshake takes from
-    /// files that were read before it; none where `certificate_watch` is off.
+    /// Certificates, keys with their passphrases, trusted authorities, revocation lists, ticket keys and what else a
+    /// handshake takes from files that were read before it; none where `certificate_watch` is off.
     pub fn certificate_files(&self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         if self.main.certificate_watch {
@@ -113,12 +113,13 @@ fn still_good(certificates: &[Certificate], fresh: &[i64], known: &[i64]) -> Res
 
 fn of_server(ssl: &Ssl) -> impl Iterator<Item = PathBuf> {
     let others = [&ssl.client_certificate, &ssl.trusted_certificate, &ssl.crl, &ssl.stapling_file];
-    let others = others.into_iter().flatten().chain(&ssl.session_ticket_keys).cloned();
+    let others = others.into_iter().chain([&ssl.password_file, &ssl.dhparam]).flatten();
+    let others = others.chain(&ssl.session_ticket_keys).chain(&ssl.ech_files).cloned();
     ssl.certificates.iter().flat_map(of_pair).chain(others)
 }
 
 fn of_client(conf: &Context) -> impl Iterator<Item = PathBuf> {
-    let others = [&conf.trusted_certificate, &conf.crl].into_iter().flatten().cloned();
+    let others = [&conf.trusted_certificate, &conf.crl, &conf.password_file].into_iter().flatten().cloned();
     conf.certificate.iter().flat_map(of_pair).chain(others)
 }
 

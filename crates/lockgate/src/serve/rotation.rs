@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use os::watch::Watches;
 
@@ -34,9 +34,8 @@ pub(super) struct Rotation {
 impl Rotation {
     /// Follows `files`, as they are now. One that has changed since they began to be read may have been read before
     /// it did, and counts as changed.
-    pub(super) fn of(files: BTreeSet<PathBuf>, read: Option<SystemTime>) -> Self {
-        let read = read.and_then(|read| read.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let read = read.map_or((i64::MAX, 0), |read| (read.as_secs() as i64, i64::from(read.subsec_nanos())));
+    pub(super) fn of(files: BTreeSet<PathBuf>, read: Option<(i64, i64)>) -> Self {
+        let read = read.unwrap_or((i64::MAX, 0));
         let known = |path: &Path| stamp(path).filter(|(.., seconds, nanos)| (*seconds, *nanos) < read);
         let files: BTreeMap<_, _> = files.into_iter().map(|path| (path.clone(), known(&path))).collect();
         // Where nothing is told, because the user has too many watches for instance, looking has to do.
@@ -175,14 +174,16 @@ mod tests {
     #[test]
     fn what_changes_while_it_is_read_is_read_again() {
         let dir = scratch("early");
-        let before = SystemTime::now() - Duration::from_secs(9);
+        // The clock that stamps files is behind the other one: what was changed at once has to be seen.
+        let before = os::time::file_stamp();
         std::fs::write(dir.join("a"), "1").unwrap();
         let mut rotation = Rotation::of([dir.join("a")].into(), Some(before));
         let now = Instant::now();
         assert!(rotation.next().is_some_and(|next| next <= now) && rotation.changed(false, now).is_empty());
         assert_eq!(rotation.changed(false, now + SETTLE), [dir.join("a")].into());
         assert!(rotation.changed(false, now + LOOK * 2).is_empty());
-        let mut rotation = Rotation::of([dir.join("a")].into(), Some(SystemTime::now() + Duration::from_secs(9)));
+        let (seconds, nanos) = os::time::file_stamp();
+        let mut rotation = Rotation::of([dir.join("a")].into(), Some((seconds + 9, nanos)));
         assert!(rotation.changed(false, now).is_empty() && rotation.changed(false, now + SETTLE).is_empty());
         std::fs::remove_dir_all(dir).unwrap();
     }
