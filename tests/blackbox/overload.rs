@@ -71,6 +71,31 @@ fn one_deadline_for_every_step_before_the_relay() {
     assert_eq!(gw.access(3), ["400", "400", "502"]);
 }
 
+/// CVE-2026-25949, too: no step gives back what another one took.
+#[test]
+fn the_deadline_is_counted_from_the_beginning_through_all_steps() {
+    if is_nginx() {
+        return;
+    }
+    let full = FullListener::new();
+    let conf = format!(
+        "{LOG}prelude_timeout 1500ms; preread_timeout 30s; proxy_connect_timeout 30s;\n\
+         server {{ listen 127.0.0.1:%in proxy_protocol; ssl_preread on; proxy_pass %up; }}"
+    );
+    let gw = gateway(&conf).with("up", full.addr()).start();
+    let begin = Instant::now();
+    let mut client = gw.connect("in");
+    assert!(client.is_quiet_for(Duration::from_millis(500)));
+    client.send("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
+    assert!(client.is_quiet_for(Duration::from_millis(500)));
+    client.send(Hello::named("a.example.com").bytes());
+    client.wait_for_end();
+    let took = begin.elapsed();
+    assert!(gw.wait_error("prelude timed out").text.contains(" while connecting to upstream, "));
+    assert!((Duration::from_millis(1450)..Duration::from_millis(2400)).contains(&took), "{took:?}");
+    assert_eq!(gw.access(1), ["502"]);
+}
+
 #[test]
 fn a_connection_that_is_passed_on_brings_its_age_along() {
     if is_nginx() {
@@ -343,19 +368,8 @@ fn without_a_descriptor_for_the_upstream_a_session_ends_and_others_go_on() {
     );
     let gw = gateway(&conf).with("up", up.addr()).main(&format!("worker_rlimit_nofile {MOST};")).start();
     let mut kept = held(&gw, "127.0.0.1", "in");
-    let mut waiting = Vec::new();
-    // Who started the test may have left some open that are beyond the limit.
-    let open = || {
-        let entries = std::fs::read_dir(format!("/proc/{}/fd", gw.pid())).unwrap();
-        let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok());
-        numbers.filter(|number| *number < MOST).count()
-    };
     // One is left, for the client.
-    while open() < MOST - 1 {
-        let before = open();
-        waiting.push(gw.connect("hold"));
-        testkit::poll("it is accepted", || (open() > before).then_some(()));
-    }
+    let mut waiting = take_descriptors(&gw, MOST);
     assert_eq!(gw.ask("in", ""), "");
     let line = gw.wait_error("socket() failed");
     assert_eq!(line.level, "alert");
@@ -365,6 +379,50 @@ fn without_a_descriptor_for_the_upstream_a_session_ends_and_others_go_on() {
     kept.send("still");
     assert_eq!(kept.recv(5), b"still");
     waiting.truncate(5);
-    testkit::poll("there is room again", || (open() < MOST - 8).then_some(()));
+    testkit::poll("there is room again", || (open_below(&gw, MOST) < MOST - 8).then_some(()));
     drop(held(&gw, "127.0.0.1", "in"));
+}
+
+/// How many descriptors below a limit are in use. Who started the test may have left some open that are beyond it.
+fn open_below(gw: &Gateway, most: usize) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/{}/fd", gw.pid())).unwrap();
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok());
+    numbers.filter(|number| *number < most).count()
+}
+
+/// Clients of `hold`, which take all descriptors below the limit but one.
+fn take_descriptors(gw: &Gateway, most: usize) -> Vec<Peer> {
+    let mut waiting = Vec::new();
+    while open_below(gw, most) < most - 1 {
+        let before = open_below(gw, most);
+        waiting.push(gw.connect("hold"));
+        testkit::poll("it is accepted", || (open_below(gw, most) > before).then_some(()));
+    }
+    waiting
+}
+
+#[test]
+fn without_a_descriptor_for_a_question_no_name_server_is_blamed() {
+    const MOST: usize = 64;
+    if is_nginx() {
+        return;
+    }
+    let up = TcpBackend::banner("found");
+    let dns = testkit::Dns::host("some-name-of-length.test", &["127.0.0.1"]);
+    let port = up.addr().rsplit_once(':').unwrap().1.to_owned();
+    let conf = format!(
+        "{LOG}resolver %dns ipv6=off; resolver_timeout 1s; map x $name {{ default some-name-of-length.test:{port}; }}\n\
+         server {{ listen 127.0.0.1:%hold; ssl_preread on; preread_timeout 1h; return x; }}\n\
+         server {{ listen 127.0.0.1:%in; proxy_pass $name; }}"
+    );
+    let gw = gateway(&conf).with("dns", dns.addr()).main(&format!("worker_rlimit_nofile {MOST};")).start();
+    let mut waiting = take_descriptors(&gw, MOST);
+    assert_eq!(gw.ask("in", ""), "");
+    gw.wait_error("(24: Too many open files) while resolving");
+    assert_eq!(gw.access(1), ["500"]);
+    waiting.truncate(5);
+    testkit::poll("there is room again", || (open_below(&gw, MOST) < MOST - 8).then_some(()));
+    assert_eq!(gw.ask("in", ""), "found");
+    let asked = dns.asked();
+    assert!(asked.len() == 1 && asked[0].written != asked[0].name, "letters are in mixed case: {asked:?}");
 }

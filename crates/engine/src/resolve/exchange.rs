@@ -64,7 +64,10 @@ pub(super) async fn ask(
             Ok(None) => {}
             Err(error) => {
                 server.broke();
-                server.failed(reactor::now());
+                // That this machine has no socket left is not the server's fault.
+                if !crate::net::has_run_out(&error) {
+                    server.failed(reactor::now());
+                }
                 resolver.say(Level::Error, &format!("send() failed{}", errno(&error)), server.address);
                 refused += 1;
                 if refused <= resolver.servers.len() {
