@@ -44,21 +44,39 @@ impl Channel {
 
     /// Receives one message; `UnexpectedEof` when the other end is gone.
     pub fn receive(&self) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-        let mut length = [0; 8];
-        let mut count = [0; 8];
-        (&self.stream).read_exact(&mut length)?;
-        (&self.stream).read_exact(&mut count)?;
-        let length = u64::from_ne_bytes(length);
+        let (length, count) = self.receive_head()?;
         if length > MOST {
             return Err(io::ErrorKind::InvalidData.into());
         }
+        let bytes = self.receive_bytes(length)?;
+        let fds = (0..count).map(|_| self.receive_fd()).collect::<io::Result<_>>()?;
+        Ok((bytes, fds))
+    }
+
+    /// Receives one message of an end that is not trusted: of `most` bytes, and without descriptors. Any other is
+    /// `InvalidData`.
+    pub fn receive_answer(&self, most: u64) -> io::Result<Vec<u8>> {
+        match self.receive_head()? {
+            (length, 0) if length <= most => self.receive_bytes(length),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// How many bytes, and descriptors, follow.
+    fn receive_head(&self) -> io::Result<(u64, u64)> {
+        let (mut length, mut count) = ([0; 8], [0; 8]);
+        (&self.stream).read_exact(&mut length)?;
+        (&self.stream).read_exact(&mut count)?;
+        Ok((u64::from_ne_bytes(length), u64::from_ne_bytes(count)))
+    }
+
+    fn receive_bytes(&self, length: u64) -> io::Result<Vec<u8>> {
         // Not trusted with the room it asks for before the bytes are there.
         let mut bytes = Vec::new();
         if (&self.stream).take(length).read_to_end(&mut bytes)? as u64 != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let fds = (0..u64::from_ne_bytes(count)).map(|_| self.receive_fd()).collect::<io::Result<_>>()?;
-        Ok((bytes, fds))
+        Ok(bytes)
     }
 
     fn send_fd(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -145,6 +163,19 @@ mod tests {
         let ready = crate::poll::wait(&counters, Some(Duration::ZERO)).unwrap();
         assert_eq!(ready, [false, true, false], "it is the same counter");
         assert_eq!(other.receive().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn an_answer_is_as_long_as_it_may_be_and_brings_no_descriptors() {
+        let (here, there) = Channel::pair().unwrap();
+        here.send(b"fine", &[]).unwrap();
+        assert_eq!(there.receive_answer(4).unwrap(), b"fine");
+        let fd = crate::io::eventfd().unwrap();
+        for (bytes, fds) in [(&b"longer"[..], &[][..]), (b"fine", &[fd.as_fd()])] {
+            let (here, there) = Channel::pair().unwrap();
+            here.send(bytes, fds).unwrap();
+            assert_eq!(there.receive_answer(4).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
     }
 
     #[test]

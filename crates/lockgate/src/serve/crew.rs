@@ -120,7 +120,7 @@ impl Process {
                 ours.set_patience(Some(PATIENCE))?;
                 tell(pid);
                 ours.send(&[], &[])?;
-                match ours.receive() {
+                match ours.receive_answer(order::ANSWER) {
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Started::Stillborn(pid)),
                     answer => answer?,
                 };

@@ -50,6 +50,9 @@ const REOPEN: u64 = 1;
 const ROTATE: u64 = 2;
 const BEAT: u64 = 3;
 
+/// The longest answer that is taken, bytes: who serves is not trusted with the memory of who keeps root's rights.
+pub(super) const ANSWER: u64 = 1 << 16;
+
 /// Sends a new configuration; `sockets` are those of each of its listeners.
 pub(super) fn reload(
     channel: &Channel,
@@ -101,11 +104,11 @@ fn write_logs<'a>(writer: &mut Writer, fds: &mut Vec<BorrowedFd<'a>>, files: &'a
 }
 
 fn ask(channel: &Channel, writer: Writer, fds: &[BorrowedFd<'_>]) -> Result<(), Refusal> {
-    let answer = channel.send(&writer.finish(), fds).and_then(|()| channel.receive());
+    let answer = channel.send(&writer.finish(), fds).and_then(|()| channel.receive_answer(ANSWER));
     match answer {
         Err(error) => Err(Refusal::Lost(error)),
-        Ok((text, _)) if text.is_empty() => Ok(()),
-        Ok((text, _)) => Err(Refusal::Told(String::from_utf8_lossy(&text).into_owned())),
+        Ok(text) if text.is_empty() => Ok(()),
+        Ok(text) => Err(Refusal::Told(String::from_utf8_lossy(&text).into_owned())),
     }
 }
 
