@@ -26,6 +26,7 @@ mod blackbox {
     mod proxy_protocol;
     mod proxy_ssl;
     mod reload;
+    mod reload_refused;
     mod resolver;
     mod rotation;
     mod server_name;

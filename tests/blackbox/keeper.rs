@@ -1,5 +1,6 @@
 //! Started as root for another user: a process that keeps root's rights to itself, and one without any that serves.
 
+use std::cell::Cell;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -224,6 +225,36 @@ fn directories_given_up_are_had_by_another_process() {
 }
 
 #[test]
+fn logs_are_reopened_for_sessions_of_a_process_that_was_replaced() {
+    let up = TcpBackend::echo();
+    let log =
+        "log_format f $bytes_sent; access_log %dir/access.log f;\nserver { listen 127.0.0.1:%echo; proxy_pass %up; }";
+    let Some(builder) = as_nobody(&format!("{PID}\n{log}")) else { return };
+    let mut gw = builder.with("up", up.addr()).start();
+    let before = worker(&gw);
+    let mut client = gw.connect("echo");
+    client.send("a");
+    client.recv(1);
+    // The one that serves has given up this directory, if it ever had it.
+    let open = gw.path("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    gw.reload(&format!(
+        "{PID}\n{log}\nserver {{ listen 127.0.0.1:%in2; access_log %dir/open/$protocol f; return x; }}"
+    ));
+    poll("another process", || (worker(&gw) != before).then_some(()));
+    std::fs::rename(gw.path("access.log"), gw.path("access.log.1")).unwrap();
+    gw.signal(Signal::USR1);
+    poll("the logs are reopened", || gw.path("access.log").exists().then_some(()));
+    gw.wait_errors("reopening logs", 2);
+    client.send("still");
+    assert_eq!(client.recv(5), b"still");
+    drop(client);
+    poll("the line of the old session", || gw.access_in("access.log", 1).contains(&"6".to_owned()).then_some(()));
+    poll("the old one ends", || is_over(before).then_some(()));
+}
+
+#[test]
 fn quit_and_term_reach_who_serves() {
     for signal in [Signal::TERM, Signal::QUIT] {
         let Some(builder) = as_nobody(PID) else { return };
@@ -334,6 +365,53 @@ fn one_that_dies_again_and_again_is_replaced_once_a_second() {
     assert!(time.used() < Duration::from_millis(700), "{:?} of processor time", time.used());
     poll("one that lives serves", || Peer::try_connect(&gw.addr("in")).ok()?.recv_some().ok()?.first().copied());
     assert_eq!(gw.wait_errors("exited on signal 9", 2)[0].level, "alert");
+}
+
+#[test]
+fn reloads_meanwhile_leave_one_that_serves() {
+    // None can start its threads, until they may.
+    let Some(builder) = as_nobody(PID) else { return };
+    if is_nginx() {
+        return;
+    }
+    let gw = builder.launched_by(["prlimit", "--nproc=1:"]).start();
+    gw.wait_error("pthread_create() failed");
+    let reloads = Cell::new(0);
+    let reload = || {
+        gw.signal(Signal::HUP);
+        reloads.set(reloads.get() + 1);
+        gw.wait_errors("signal 1 (SIGHUP) received", reloads.get());
+    };
+    for _ in 0..20 {
+        reload();
+    }
+    let limit = format!("--pid={}", gw.pid());
+    assert!(std::process::Command::new("prlimit").args([&limit, "--nproc=1000:"]).status().unwrap().success());
+    reload();
+    let serving = poll("one serves", || {
+        let answer = Peer::try_connect(&gw.addr("in")).ok()?.recv_some().ok()?;
+        String::from_utf8(answer).ok()?.parse::<u32>().ok()
+    });
+    testkit::hold("it goes on", Duration::from_millis(1500), || worker(&gw) == serving);
+}
+
+#[test]
+fn one_that_is_due_is_not_needed_any_more_after_a_reload() {
+    let Some(builder) = as_nobody(PID) else { return };
+    if is_nginx() {
+        return;
+    }
+    let mut gw = builder.start();
+    for _ in 0..2 {
+        // The second one has not lived long enough to be replaced at once.
+        let dead = poll("one serves", || child(&gw).filter(|child| !is_over(*child)));
+        gw.signal_to(dead, Signal::KILL);
+        gw.wait_error(&format!("worker process {dead} exited on signal 9"));
+    }
+    gw.reload(PID);
+    let serving = worker(&gw);
+    testkit::hold("it goes on", Duration::from_millis(1500), || worker(&gw) == serving);
+    assert!(!gw.error_text().contains("is gone, shutting down"), "{}", gw.error_text());
 }
 
 #[test]

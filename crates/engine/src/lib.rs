@@ -8,6 +8,7 @@ pub mod drain;
 pub mod error;
 pub mod memory;
 pub mod net;
+mod succession;
 mod throttle;
 
 pub mod resolve;

@@ -32,10 +32,14 @@ fn key(listener: &Listener) -> Key {
     (listener.address.clone(), listener.protocol)
 }
 
+type Bound = HashMap<Key, Vec<OwnedFd>>;
+
 /// Every bound socket. One per address, or one per worker with `reuseport`.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    bound: HashMap<Key, Vec<OwnedFd>>,
+    bound: Bound,
+    /// How many of each the configuration in force has.
+    in_force: HashMap<Key, usize>,
 }
 
 /// Why listening failed; the text is told as it is.
@@ -63,10 +67,36 @@ impl Sockets {
 
     /// Binds, trying addresses in use `tries` times; none passes over them.
     fn bind(&mut self, listeners: &[Listener], workers: usize, tell: Tell<'_>, tries: u32) -> Result<(), ListenError> {
-        let mut fresh: HashMap<Key, Vec<OwnedFd>> = HashMap::new();
-        let mut busy = false;
+        // Where clients come already, some of them are led to a socket as soon as it is there: when nothing else fails.
+        let (more, new): (Vec<_>, Vec<_>) =
+            listeners.iter().partition(|listener| self.bound.contains_key(&key(listener)));
+        let mut fresh = Bound::new();
+        for listeners in [new, more] {
+            if let Err(error) = self.bind_into(&mut fresh, &listeners, workers, tell, tries) {
+                for key in fresh.keys().filter(|key| !self.bound.contains_key(key)) {
+                    if let (Address::Unix(path), _) = key {
+                        remove(path);
+                    }
+                }
+                return Err(error);
+            }
+        }
+        for (key, sockets) in fresh {
+            self.bound.entry(key).or_default().extend(sockets);
+        }
+        Ok(())
+    }
+
+    fn bind_into(
+        &self,
+        fresh: &mut Bound,
+        listeners: &[&Listener],
+        workers: usize,
+        tell: Tell<'_>,
+        tries: u32,
+    ) -> Result<(), ListenError> {
         for _ in 0..tries.max(1) {
-            busy = false;
+            let mut busy = false;
             for listener in listeners {
                 let key = key(listener);
                 let shared = listener.options.reuseport && tries > 0;
@@ -97,18 +127,27 @@ impl Sockets {
                 }
             }
             if !busy {
-                break;
+                return Ok(());
             }
             tell(Level::Notice, "try again to bind() after 500ms");
             std::thread::sleep(BIND_PAUSE);
         }
-        if busy {
-            return Err(ListenError("still could not bind()".to_owned()));
+        Err(ListenError("still could not bind()".to_owned()))
+    }
+
+    /// The configuration that these were opened for is in force.
+    pub fn commit(&mut self) {
+        self.in_force = self.bound.iter().map(|(key, sockets)| (key.clone(), sockets.len())).collect();
+    }
+
+    /// Closes the sockets that were bound for a configuration that was refused in the end beside those in force:
+    /// nobody accepts from them.
+    pub fn roll_back(&mut self) {
+        for (key, sockets) in &mut self.bound {
+            if let Some(before) = self.in_force.get(key) {
+                sockets.truncate(*before);
+            }
         }
-        for (key, sockets) in fresh {
-            self.bound.entry(key).or_default().extend(sockets);
-        }
-        Ok(())
     }
 
     /// Closes what `listeners` do not name any more; with `unlink`, which is told, sockets of the file system are
@@ -324,9 +363,9 @@ pub(crate) async fn accept(generation: Rc<Generation>, at: usize, listener: reac
 
 /// The level at which a failed accept is told, and whether the system has run out of something.
 fn severity(error: &io::Error) -> (Level, bool) {
-    match error.raw_os_error() {
-        Some(os::errno::EMFILE | os::errno::ENFILE | os::errno::ENOMEM | os::errno::ENOBUFS) => (Level::Crit, true),
-        _ if error.kind() == io::ErrorKind::ConnectionAborted => (Level::Error, false),
+    match error.kind() {
+        _ if net::has_run_out(error) => (Level::Crit, true),
+        io::ErrorKind::ConnectionAborted => (Level::Error, false),
         _ => (Level::Alert, false),
     }
 }

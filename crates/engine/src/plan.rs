@@ -7,7 +7,6 @@
 mod reach;
 mod rotate;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +29,7 @@ use crate::log::disk::Disk;
 use crate::log::error::{Ring, Target};
 use crate::log::syslog::Sender;
 use crate::log::{ErrorLogs, Files, LogFile};
+use crate::succession::Succession;
 use crate::tls::{Contexts, ServerTls};
 use crate::upstream::SharedPeers;
 
@@ -107,8 +107,8 @@ pub struct LimitZone {
 pub struct Kept {
     /// Open log files.
     pub files: Files,
-    zones: HashMap<String, (usize, String, Arc<Counts>)>,
-    groups: HashMap<String, Arc<SharedPeers>>,
+    zones: Succession<(usize, String, Arc<Counts>)>,
+    groups: Succession<Arc<SharedPeers>>,
     clients: Arc<Counts>,
     /// What TLS shares by name.
     pub tls_caches: crate::tls::Caches,
@@ -133,6 +133,7 @@ impl Draft {
         kept: &mut Kept,
         warnings: &mut Vec<String>,
     ) -> Result<Self, BuildError> {
+        kept.begin();
         let hostname = world.hostname().to_ascii_lowercase();
         let contexts = match &config.stream {
             Some(stream) => Contexts::build(stream, world, &mut kept.tls_caches, warnings)?,
@@ -272,8 +273,8 @@ impl Default for Kept {
     fn default() -> Self {
         Self {
             files: Files::default(),
-            zones: HashMap::new(),
-            groups: HashMap::new(),
+            zones: Succession::default(),
+            groups: Succession::default(),
             clients: Arc::new(Counts::new(CLIENTS)),
             tls_caches: crate::tls::Caches::default(),
         }
@@ -281,29 +282,38 @@ impl Default for Kept {
 }
 
 impl Kept {
+    /// A plan is being made: what the last one has made is forgotten, unless it came into force.
+    fn begin(&mut self) {
+        self.zones.begin();
+        self.groups.begin();
+        self.tls_caches.begin();
+    }
+
+    /// The plan that was made last comes into force. Its successors take over from it alone.
+    pub fn commit(&mut self) {
+        self.zones.commit();
+        self.groups.commit();
+        self.tls_caches.commit();
+    }
+
     /// State for a group with a `zone`, with what is known of it so far.
     fn peers(&mut self, conf: &Upstream) -> Arc<SharedPeers> {
         let old = self.groups.get(&conf.name).map(|old| &**old);
         let peers = Arc::new(SharedPeers::new(conf, old));
-        self.groups.insert(conf.name.clone(), Arc::clone(&peers));
+        self.groups.put(&conf.name, Arc::clone(&peers));
         peers
     }
 
     /// The counts of a zone: those of the last plan where it had the same zone.
     fn zone(&mut self, conf: limit_conn::Zone) -> Result<LimitZone, BuildError> {
-        if let Some((size, key, counts)) = self.zones.get(&conf.name) {
-            if *key != conf.key_text {
-                return Err(BuildError::Text(format!(
-                    "limit_conn_zone \"{}\" uses the \"{}\" key while previously it used the \"{key}\" key",
-                    conf.name, conf.key_text
-                )));
-            }
-            if *size == conf.size {
-                return Ok(LimitZone { counts: Arc::clone(counts), conf });
-            }
+        if let Some((_, key, _)) = self.zones.get(&conf.name).filter(|(_, key, _)| *key != conf.key_text) {
+            return Err(BuildError::Text(format!(
+                "limit_conn_zone \"{}\" uses the \"{}\" key while previously it used the \"{key}\" key",
+                conf.name, conf.key_text
+            )));
         }
-        let counts = Arc::new(Counts::new(conf.size));
-        self.zones.insert(conf.name.clone(), (conf.size, conf.key_text.clone(), Arc::clone(&counts)));
+        let anew = || (conf.size, conf.key_text.clone(), Arc::new(Counts::new(conf.size)));
+        let (_, _, counts) = self.zones.of(&conf.name, |(size, _, _)| *size == conf.size, anew);
         Ok(LimitZone { conf, counts })
     }
 }

@@ -24,6 +24,7 @@ pub use tls::{ClientContext, ServerContext};
 pub use transport::{Connection, SessionKey, Transport};
 
 use crate::error::BuildError;
+use crate::succession::Succession;
 use files::{dhparam, ech, pairs, passphrases, pem_if_any, read, stapling};
 
 /// What TLS needs in a configuration's servers, in their order.
@@ -48,7 +49,7 @@ pub struct ServerTls {
 /// `ssl_session_cache shared:NAME:SIZE` by name.
 #[derive(Debug, Default)]
 pub struct SessionCaches {
-    by_name: HashMap<String, (usize, Arc<SharedSessionCache>)>,
+    by_name: Succession<(usize, Arc<SharedSessionCache>)>,
 }
 
 /// What servers share by name, and plans with their successors.
@@ -61,14 +62,22 @@ pub struct Caches {
 impl SessionCaches {
     /// The cache of this name: the last configuration's, where that had the same size.
     fn of(&mut self, name: &str, size: usize, timeout: u64) -> Arc<SharedSessionCache> {
-        match self.by_name.get(name) {
-            Some((same, cache)) if *same == size => Arc::clone(cache),
-            _ => {
-                let cache = Arc::new(SharedSessionCache::new(size, Duration::from_secs(timeout)));
-                self.by_name.insert(name.to_owned(), (size, Arc::clone(&cache)));
-                cache
-            }
-        }
+        let anew = || (size, Arc::new(SharedSessionCache::new(size, Duration::from_secs(timeout))));
+        self.by_name.of(name, |(same, _)| *same == size, anew).1
+    }
+}
+
+impl Caches {
+    /// As [`Succession::begin`].
+    pub(crate) fn begin(&mut self) {
+        self.sessions.by_name.begin();
+        self.statuses.begin();
+    }
+
+    /// As [`Succession::commit`].
+    pub(crate) fn commit(&mut self) {
+        self.sessions.by_name.commit();
+        self.statuses.commit();
     }
 }
 

@@ -154,15 +154,14 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Has every thread take `plan` for new sessions. Threads are added or let go as it says.
+    /// Has every thread take `plan` for new sessions. Threads are added or let go as it says; on an error no thread
+    /// takes it.
     pub fn install(&mut self, plan: &Arc<Plan>, sockets: &Sockets) -> io::Result<()> {
         let wanted = plan.main.workers as usize;
         let handed: Vec<_> =
             (0..wanted).map(|worker| sockets.of_worker(&plan.listeners, worker, wanted)).collect::<io::Result<_>>()?;
+        self.add(plan)?;
         for (worker_number, sockets) in handed.into_iter().enumerate() {
-            if worker_number == self.threads.len() {
-                self.threads.push(Thread::start(worker_number, plan, self.home)?);
-            }
             if let Some(thread) = self.threads.get(worker_number) {
                 let plan = Arc::clone(plan);
                 thread
@@ -171,7 +170,22 @@ impl Workers {
             }
         }
         for surplus in self.threads.drain(wanted.min(self.threads.len())..) {
-            surplus.remote.post(Box::new(|| WORKER.with(Worker::quit)));
+            surplus.quit();
+        }
+        Ok(())
+    }
+
+    /// Starts the threads that `plan` wants more, all or none.
+    fn add(&mut self, plan: &Arc<Plan>) -> io::Result<()> {
+        let before = self.threads.len();
+        for number in before..plan.main.workers as usize {
+            match Thread::start(number, plan, self.home) {
+                Ok(thread) => self.threads.push(thread),
+                Err(error) => {
+                    self.threads.drain(before..).for_each(|thread| thread.quit());
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
@@ -206,9 +220,7 @@ impl Workers {
 
     /// Drains every thread; the handle tells when all have ended.
     pub fn quit(self) -> Quitting {
-        for thread in &self.threads {
-            thread.remote.post(Box::new(|| WORKER.with(Worker::quit)));
-        }
+        self.threads.iter().for_each(Thread::quit);
         Quitting { threads: self.threads }
     }
 }
@@ -255,6 +267,11 @@ impl Thread {
         })?;
         let remote = told.recv().map_err(|_| io::Error::other("a worker thread died at its start"))??;
         Ok(Self { remote, join })
+    }
+
+    /// Has it end with its last session.
+    fn quit(&self) {
+        self.remote.post(Box::new(|| WORKER.with(Worker::quit)));
     }
 }
 

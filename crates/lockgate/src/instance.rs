@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use config::family::listen::Listener;
 use config::family::main_context::Main;
@@ -24,8 +23,8 @@ use crate::report::Report;
 pub(crate) struct Instance {
     kept: Kept,
     sockets: Sockets,
-    /// When files began to be read for the last configuration.
-    pub(crate) reading_since: Option<SystemTime>,
+    /// When files began to be read for the last configuration, by [`os::time::file_stamp`].
+    pub(crate) reading_since: Option<(i64, i64)>,
 }
 
 /// What is to be told of a configuration, and when.
@@ -57,7 +56,7 @@ impl Instance {
         report: &Report,
         world: &dyn World,
     ) -> (Result<Checked, Refused>, syntax::Sources) {
-        self.reading_since = Some(SystemTime::now());
+        self.reading_since = Some(os::time::file_stamp());
         let Loaded { config, warnings, later, sources } = config::load(options, world);
         for warning in &warnings {
             report.diagnostic(warning, &sources);
@@ -174,6 +173,18 @@ impl Instance {
         workers.install(plan, &self.sockets)?;
         self.forget_others(plan, owner);
         Ok(())
+    }
+
+    /// The configuration that was opened last is in force: the next one takes over from it.
+    pub(crate) fn commit(&mut self) {
+        self.kept.commit();
+        self.sockets.commit();
+    }
+
+    /// The configuration that was opened last was refused in the end; `plan` goes on. As [`Instance::forget_others`].
+    pub(crate) fn roll_back(&mut self, plan: &Plan, owner: bool) {
+        self.sockets.roll_back();
+        self.forget_others(plan, owner);
     }
 
     /// Lets go of sockets and logs that `plan` does not name. Their `owner` removes sockets from the file system.

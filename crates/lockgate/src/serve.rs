@@ -91,9 +91,9 @@ struct Master<'a> {
     stillborn: Option<u32>,
     /// When to start a crew again that has died.
     again: Option<Instant>,
-    /// Threads, and the numbers of processes, that end when their sessions have.
+    /// Threads, and processes, that end when their sessions have.
     draining: Vec<Draining>,
-    retired: Vec<u32>,
+    retired: Vec<Process>,
     quitting: bool,
     beat: Instant,
     /// The process of the new binary.
@@ -122,6 +122,7 @@ impl<'a> Master<'a> {
         }
         instance.inherit(inherited.sockets);
         let plan = instance.open(checked, report, false)?;
+        instance.commit();
         instance.forget_others(&plan, true);
         let (inherited, lent) = (inherited.from.is_some(), inherited.lent);
         let failed = |call: &str, error: io::Error| {
@@ -226,8 +227,8 @@ impl<'a> Master<'a> {
 
     /// Goes on as the worker process. What is the master's own is closed first.
     fn become_worker(self, channel: Channel) -> ExitCode {
-        let Self { instance, plan, options, appearance, signals, notify, rotation, crew, draining, .. } = self;
-        drop((notify, rotation, crew, draining));
+        let Self { instance, plan, options, appearance, signals, notify, rotation, crew, draining, retired, .. } = self;
+        drop((notify, rotation, crew, draining, retired));
         appearance.of_worker(&plan);
         Worker { instance, plan, options, appearance, signals, channel }.run()
     }
@@ -271,12 +272,14 @@ impl<'a> Master<'a> {
             self.beat = now;
             self.tell_alive();
         }
-        if self.again.is_some_and(|at| now >= at) {
-            self.again = None;
+        if self.again.take_if(|at| now >= *at).is_some() && matches!(self.crew, Crew::None) {
             if let Ok(step @ Step::Serve(_)) = self.serve_again() {
                 return step;
             }
             self.replace_dead_crew(now);
+            if !matches!(self.crew, Crew::None) {
+                self.notify.ready();
+            }
         }
         while let Some((signal, sender)) = self.signals.next() {
             match self.handle(signal, sender) {
@@ -367,7 +370,7 @@ impl<'a> Master<'a> {
             Crew::Threads(threads) => self.draining.extend(Draining::new(threads.workers.quit())),
             Crew::Process(process) => {
                 process.signal(Signal::Quit);
-                self.retired.push(process.pid);
+                self.retired.push(process);
             }
         }
     }
@@ -395,7 +398,7 @@ impl<'a> Master<'a> {
         if let Crew::Threads(threads) = &self.crew {
             threads.workers.flush_logs();
         }
-        let mut left = std::mem::take(&mut self.retired);
+        let mut left: Vec<u32> = self.retired.iter().map(|process| process.pid).collect();
         if let Crew::Process(process) = &self.crew {
             left.push(process.pid);
         }

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tls::{Answer, CertificateStatus};
 
+use crate::succession::Succession;
+
 /// What an entry costs of a zone's size, bytes.
 const COST: usize = 128;
 /// Seconds for which an answer without end is kept.
@@ -13,20 +15,23 @@ const ENDLESS: i64 = 3600;
 /// Zones by name.
 #[derive(Debug, Default)]
 pub struct Caches {
-    by_name: HashMap<String, (usize, Arc<Statuses>)>,
+    by_name: Succession<(usize, Arc<Statuses>)>,
 }
 
 impl Caches {
     /// The cache of this name: the last configuration's, where that had the same size.
     pub fn of(&mut self, name: &str, size: usize) -> Arc<Statuses> {
-        match self.by_name.get(name) {
-            Some((same, cache)) if *same == size => Arc::clone(cache),
-            _ => {
-                let cache = Arc::new(Statuses::new(size));
-                self.by_name.insert(name.to_owned(), (size, Arc::clone(&cache)));
-                cache
-            }
-        }
+        self.by_name.of(name, |(same, _)| *same == size, || (size, Arc::new(Statuses::new(size)))).1
+    }
+
+    /// As [`Succession::begin`].
+    pub(crate) fn begin(&mut self) {
+        self.by_name.begin();
+    }
+
+    /// As [`Succession::commit`].
+    pub(crate) fn commit(&mut self) {
+        self.by_name.commit();
     }
 }
 

@@ -21,9 +21,7 @@ impl Master<'_> {
     /// Sees to what a child that has ended leaves undone.
     pub(super) fn bury(&mut self, pid: u32, end: End) -> Step {
         self.tell_ended(pid, end);
-        if let Some(at) = self.retired.iter().position(|retired| *retired == pid) {
-            self.retired.swap_remove(at);
-        }
+        self.retired.retain(|retired| retired.pid != pid);
         if self.successor == Some(pid) {
             self.successor = None;
             self.step_back();

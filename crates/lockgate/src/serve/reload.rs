@@ -63,13 +63,14 @@ impl Master<'_> {
                 self.remove(&old);
             }
             (Err(_), new) => {
-                self.instance.forget_others(&self.plan, true);
+                self.instance.roll_back(&self.plan, true);
                 if let Some(new) = new {
                     self.remove(&new);
                 }
             }
         }
         if taken.is_ok() {
+            self.instance.commit();
             appearance::redirect_stderr(&self.plan);
         }
         taken
@@ -106,13 +107,17 @@ impl Master<'_> {
             }
             (Crew::Process(_) | Crew::None, _) => {
                 let old = std::mem::replace(&mut self.crew, Crew::None);
+                // One from before that is to be buried yet is not the one that is started now.
+                let unburied = self.stillborn.take();
                 match self.serve() {
                     // It has said why.
-                    Ok(Step::On) if self.stillborn.take().is_some() => {
+                    Ok(Step::On) if self.stillborn.is_some() => {
+                        self.stillborn = unburied;
                         self.crew = old;
                         return Err(Refused);
                     }
                     Ok(Step::On) => {
+                        self.again = None;
                         let new = std::mem::replace(&mut self.crew, old);
                         self.retire();
                         self.crew = new;
@@ -120,6 +125,7 @@ impl Master<'_> {
                     }
                     Ok(step) => return Ok(step),
                     Err(Refused) => {
+                        self.stillborn = unburied;
                         self.crew = old;
                         return Err(Refused);
                     }
@@ -137,10 +143,12 @@ impl Master<'_> {
         }
         self.instance.reopen(&self.plan);
         appearance::redirect_stderr(&self.plan);
-        if let Crew::Process(process) = &self.crew
-            && let Err(refusal) = process.ask(|channel| order::reopen(channel, self.instance.files()))
-        {
-            self.log(Level::Alert, &refusal.to_string());
+        let serving = if let Crew::Process(process) = &self.crew { Some(process) } else { None };
+        // Sessions that go on elsewhere are logged, too.
+        for process in self.retired.iter().chain(serving) {
+            if let Err(refusal) = process.ask(|channel| order::reopen(channel, self.instance.files())) {
+                self.log(Level::Alert, &refusal.to_string());
+            }
         }
     }
 

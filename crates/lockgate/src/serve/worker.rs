@@ -46,7 +46,8 @@ impl Worker<'_> {
             Ok(workers) => Threads::new(workers),
             Err(error) => {
                 report.line(Level::Emerg, &format!("pthread_create() failed{}", engine::log::errno(&error)));
-                return ExitCode::from(2);
+                // Another one may find what this one did not.
+                return ExitCode::FAILURE;
             }
         };
         // Who started this is gone where it cannot be told: noticed below.
@@ -124,13 +125,14 @@ impl Worker<'_> {
         match order {
             Order::Reload { transcript, logs, sockets } => {
                 adopt(&mut self.instance, logs)?;
-                let plan = self.load(&transcript)?;
+                let plan = self.load(&transcript).inspect_err(|_| self.instance.roll_back(&self.plan, false))?;
                 self.instance.adopt_sockets(&plan.listeners, sockets);
                 if let Err(error) = self.instance.install(&mut threads.workers, &plan, false) {
                     // Whoever keeps a socket open and does not accept holds its clients up.
-                    self.instance.forget_others(&self.plan, false);
+                    self.instance.roll_back(&self.plan, false);
                     return Err(format!("pthread_create() failed: {error}"));
                 }
+                self.instance.commit();
                 self.plan = plan;
                 appearance::redirect_stderr(&self.plan);
                 Ok(())
