@@ -415,6 +415,23 @@ fn one_that_is_due_is_not_needed_any_more_after_a_reload() {
 }
 
 #[test]
+fn started_without_roots_rights_there_is_one_process() {
+    if is_nginx() || !is_root() {
+        return;
+    }
+    // By its descriptor, since the binary may lie where nobody else gets to.
+    let script = "exec setpriv --reuid=nobody --regid=nogroup --clear-groups /proc/self/fd/9 \"$@\" 9<\"$0\"";
+    let builder = gateway(PID).level("notice").launched_by(["sh", "-c", script]);
+    std::fs::set_permissions(builder.dir(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let mut gw = builder.start();
+    assert!(!status(gw.pid(), "Uid").contains("0\t"), "{}", status(gw.pid(), "Uid"));
+    assert_eq!((worker(&gw), child(&gw)), (gw.pid(), None));
+    gw.reload("server { listen 127.0.0.1:%in; return $pid-again; }");
+    let answer = poll("the new config", || Some(gw.ask("in", "")).filter(|answer| answer.ends_with("-again")));
+    assert_eq!(answer, format!("{}-again", gw.pid()));
+}
+
+#[test]
 fn the_process_that_keeps_roots_rights_stays_small() {
     let servers: Vec<String> = (0..50)
         .map(|n| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testkit::{Peer, Port, Scratch, Signal, poll};
 
-use crate::{binary, gateway, is_nginx};
+use crate::{binary, gateway, is_nginx, is_root};
 
 struct Manager {
     dir: Scratch,
@@ -24,6 +24,14 @@ impl Manager {
 
     fn path(&self) -> String {
         self.dir.path().join("notify").display().to_string()
+    }
+
+    /// Whether nothing is told for so long.
+    fn is_left_alone_for(&self, time: Duration) -> bool {
+        self.socket.set_read_timeout(Some(time)).unwrap();
+        let told = self.socket.recv(&mut [0; 4096]);
+        self.socket.set_read_timeout(Some(testkit::LIMIT)).unwrap();
+        told.is_err()
     }
 
     fn hears(&self) -> String {
@@ -79,6 +87,46 @@ fn signs_of_life_come_twice_in_each_period() {
         assert!(begin.elapsed() >= Duration::from_millis(400));
         assert_eq!(gw.ask("in", ""), "x");
     }
+}
+
+#[test]
+fn no_sign_of_life_comes_while_those_who_serve_hang() {
+    if is_nginx() || !is_root() {
+        return;
+    }
+    let manager = Manager::new();
+    let gw = gateway("server { listen 127.0.0.1:%in; return $pid; }")
+        .user("nobody nogroup")
+        .env("NOTIFY_SOCKET", &manager.path())
+        .env("WATCHDOG_USEC", "400000")
+        .start();
+    assert!(manager.hears().starts_with("READY=1\n"));
+    assert_eq!(manager.hears(), "WATCHDOG=1");
+    let worker: u32 = gw.ask("in", "").parse().unwrap();
+    gw.signal_to(worker, Signal::STOP);
+    // One may have been under way.
+    poll("silence", || manager.is_left_alone_for(Duration::from_secs(1)).then_some(()));
+    gw.signal_to(worker, Signal::CONT);
+    assert_eq!(manager.hears(), "WATCHDOG=1");
+}
+
+#[test]
+fn readiness_waits_for_one_that_serves() {
+    if is_nginx() || !is_root() {
+        return;
+    }
+    let manager = Manager::new();
+    let gw = gateway("server { listen 127.0.0.1:%in; return x; }")
+        .user("nobody nogroup")
+        .env("NOTIFY_SOCKET", &manager.path())
+        .launched_by(["prlimit", "--nproc=1:"])
+        .start();
+    gw.wait_error("pthread_create() failed");
+    assert!(manager.is_left_alone_for(Duration::from_millis(500)));
+    let limit = format!("--pid={}", gw.pid());
+    assert!(Command::new("prlimit").args([&limit, "--nproc=1000:"]).status().unwrap().success());
+    assert!(manager.hears().starts_with("READY=1\n"));
+    assert_eq!(gw.ask("in", ""), "x");
 }
 
 /// Starts the gateway as a service manager does: with a listening socket as descriptor 3.

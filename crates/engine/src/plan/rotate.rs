@@ -38,6 +38,8 @@ impl Plan {
     /// Has handshakes that begin from now on take the files that have `changed`. What does not fit together, or
     /// has expired, is refused; all else is taken.
     pub fn rotate(&self, changed: &BTreeSet<PathBuf>, world: &dyn World, kept: &mut Kept) -> Rotated {
+        // Caches are those in force, and not of a plan that was refused.
+        kept.begin();
         let mut rotated = Rotated::default();
         let (mut servers, mut clients) = (BTreeMap::new(), BTreeMap::new());
         for server in &self.servers {
