@@ -471,3 +471,23 @@ fn datagrams() {
         });
     }
 }
+
+#[test]
+fn both_sides_of_sessions_are_connections_of_a_worker() {
+    let up = TcpBackend::echo();
+    let tcp = "server { listen 127.0.0.1:%in; proxy_pass %up; }";
+    let two = "server { listen 127.0.0.1:%in; proxy_pass %up; }\nserver { listen 127.0.0.1:%other; return x; }";
+    let next = "upstream u { server 127.0.0.1:1; server 127.0.0.1:2; server %up; }\n\
+                server { listen 127.0.0.1:%in; proxy_pass u; }";
+    for (stream, main, connections) in
+        [(tcp, "", 3), (tcp, "", 5), (tcp, "master_process off;", 4), (two, "", 6), (next, "", 5)]
+    {
+        compare(stream).level("error").with("up", up.addr()).main(main).connections(connections).run(2, |gw| {
+            let mut first = gw.connect("in");
+            let _ = first.try_send("x");
+            let said = first.recv_some().unwrap_or_default();
+            let second = gw.connect("in").recv_end().0;
+            format!("{said:?} {second:?}")
+        });
+    }
+}

@@ -27,12 +27,13 @@ pub(crate) struct Comparison<'a> {
     with: Vec<(&'a str, String)>,
     also: Option<&'a str>,
     unordered: bool,
+    connections: Option<usize>,
 }
 
 /// Compares `stream`, the inside of `stream {}`.
 pub(crate) fn compare<'a>(stream: &str) -> Comparison<'a> {
     let stream = format!("{LOG}{stream}");
-    Comparison { stream, main: "", level: "info", with: Vec::new(), also: None, unordered: false }
+    Comparison { stream, main: "", level: "info", with: Vec::new(), also: None, unordered: false, connections: None }
 }
 
 impl<'a> Comparison<'a> {
@@ -60,6 +61,12 @@ impl<'a> Comparison<'a> {
         self
     }
 
+    /// Sets `worker_connections`.
+    pub(crate) fn connections(mut self, connections: usize) -> Self {
+        self.connections = Some(connections);
+        self
+    }
+
     /// Sessions end at the same time, so that their lines in logs may come in any order.
     pub(crate) fn unordered(mut self) -> Self {
         self.unordered = true;
@@ -74,6 +81,9 @@ impl<'a> Comparison<'a> {
 
     fn seen(&self, binary: Binary, lines: usize, client: &impl Fn(&mut Gateway) -> String) -> Seen {
         let mut builder = Builder::new(binary, &self.stream).main(self.main).level(self.level);
+        if let Some(connections) = self.connections {
+            builder = builder.connections(connections);
+        }
         for (name, value) in &self.with {
             builder = builder.with(name, value.clone());
         }

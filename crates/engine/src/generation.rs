@@ -40,7 +40,7 @@ pub struct Generation {
     pub drain: Drain,
     /// Whether no other follows it on this thread.
     pub is_last: Cell<bool>,
-    /// How many sockets it accepts from; they count among the connections.
+    /// How many connections the worker itself takes: the sockets it accepts from, and what it hears of its master by.
     pub(crate) listening: Cell<usize>,
     /// Lines that wait to be written.
     pub buffers: Buffers,
@@ -205,10 +205,8 @@ impl Generation {
             }
             None
         };
-        let limit = self.plan.events.worker_connections;
-        if self.connections.get() >= limit {
-            let text = |_| format!("{limit} worker_connections are not enough");
-            return refused(Counter::WorkerConnections, &self.crowded, &text);
+        if self.is_full() {
+            return refused(Counter::WorkerConnections, &self.crowded, &|_| self.full_text());
         }
         if let Some(limit) = self.plan.limits.memory.filter(|limit| memory::exceeds(*limit, now)) {
             let text = |count| format!("more than {limit} bytes of memory are in use, {count} clients refused");
@@ -216,6 +214,30 @@ impl Generation {
         }
         self.connections.set(self.connections.get() + 1);
         Some(Connection(Rc::clone(&self.connections)))
+    }
+
+    /// Takes one of the `worker_connections` for the upstream side of a session, until [`Self::give_back`]; an error is
+    /// the line to log.
+    pub fn take_for_upstream(&self) -> Result<(), String> {
+        if self.is_full() {
+            counters::count(Counter::WorkerConnections);
+            return Err(self.full_text());
+        }
+        self.connections.set(self.connections.get() + 1);
+        Ok(())
+    }
+
+    /// The upstream side of a session is no more.
+    pub fn give_back(&self) {
+        self.connections.set(self.connections.get().saturating_sub(1));
+    }
+
+    fn is_full(&self) -> bool {
+        self.connections.get() >= self.plan.events.worker_connections
+    }
+
+    fn full_text(&self) -> String {
+        format!("{} worker_connections are not enough", self.plan.events.worker_connections)
     }
 }
 

@@ -91,6 +91,8 @@ pub struct Session {
     pub passes: u8,
     /// Whether the client has said something already, so that more of it is taken before the upstream is reached.
     has_spoken: Cell<bool>,
+    /// Whether the upstream side has one of the `worker_connections`.
+    has_upstream: Cell<bool>,
     /// Upstream attempts, the last one the current.
     pub attempts: RefCell<Vec<Attempt>>,
     /// What preread learnt from the `ClientHello`.
@@ -152,7 +154,20 @@ pub struct Accepted {
     pub slots: Vec<Slot>,
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.release_upstream();
+    }
+}
+
 impl Session {
+    /// The upstream side is no more.
+    fn release_upstream(&self) {
+        if self.has_upstream.take() {
+            self.generation.give_back();
+        }
+    }
+
     /// A session for `accepted`, at the default server of the address that was asked for.
     pub fn new(accepted: Accepted) -> Self {
         let Accepted { generation, listener, socket, client, local, number, at, passes, slots } = accepted;
@@ -184,6 +199,7 @@ impl Session {
             local: local.map_or_else(OnceCell::new, OnceCell::from),
             cache: Cache::default(),
             passes,
+            has_upstream: Cell::default(),
             has_spoken: Cell::new(deferred),
             attempts: RefCell::default(),
             hello: RefCell::default(),

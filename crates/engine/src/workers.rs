@@ -40,8 +40,9 @@ impl Worker {
     /// Starts a generation on its listening sockets and drains the one before it.
     fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<(usize, OwnedFd)>, first: bool) {
         let generation = Rc::new(Generation::new(plan, Rc::clone(&self.connections)));
-        generation.listening.set(sockets.len());
-        self.connections.set(self.connections.get() + sockets.len());
+        // Beside its listening sockets a worker of nginx has one to hear of its master.
+        generation.listening.set(sockets.len() + usize::from(generation.plan.main.master_process));
+        self.connections.set(self.connections.get() + generation.listening.get());
         for (at, socket) in sockets {
             let generation = Rc::clone(&generation);
             match generation.plan.listener(at).protocol {

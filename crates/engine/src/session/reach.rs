@@ -274,6 +274,7 @@ fn connect_level(error: &io::Error) -> Level {
 fn prepare(s: &Session, to: &Address, local: Option<&Local>) -> Phase<OwnedFd> {
     let made = crate::upstream::socket(to, s.is_udp())
         .map_err(|error| Cause::Socket("socket()".to_owned(), error))
+        .and_then(|socket| count(s).map(|()| socket))
         .and_then(|socket| set_up(s, socket, local));
     if made.is_ok() {
         // Connections to peers are numbered with those of clients.
@@ -284,6 +285,17 @@ fn prepare(s: &Session, to: &Address, local: Option<&Local>) -> Phase<OwnedFd> {
         s.unname_attempt();
     })
     .map_err(|cause| Cause::Told(cause.status()))
+}
+
+/// Counts the upstream side of the session among the `worker_connections`, in place of an earlier attempt's.
+fn count(s: &Session) -> Phase {
+    s.release_upstream();
+    s.generation.take_for_upstream().map_err(|text| {
+        s.log(Level::Alert, format_args!("{text}"));
+        Cause::Told(500)
+    })?;
+    s.has_upstream.set(true);
+    Ok(())
 }
 
 fn set_up(s: &Session, socket: OwnedFd, local: Option<&Local>) -> Phase<OwnedFd> {
