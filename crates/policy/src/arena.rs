@@ -59,10 +59,17 @@ impl Interner {
 }
 
 /// A hash table of places: open addressing, at most half full.
+///
+/// Made for a million places that are looked for once and then added: memory that is far away is waited for only where a hash may be
+/// there already, and new places go to it many at a time, so that the waits for them overlap.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
     used: usize,
+    /// One bit for each eighth of a slot: set where a hash that leads there was added.
+    seen: Vec<u8>,
+    /// Added and not in `slots` yet.
+    waiting: Vec<Slot>,
 }
 
 /// A place and a part of its hash, which spares looking at most places that are not meant.
@@ -75,28 +82,56 @@ struct Slot {
 /// No place: the last one has no room for a string behind it.
 const EMPTY: Slot = Slot { hash: 0, at: u32::MAX };
 
+/// How many places wait at most.
+const WAITING: usize = 32;
+
 impl Slots {
     /// The place under this hash that `is_it`.
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let hash = hash as u32;
-        let slot = self.probe(hash, |slot| slot.hash == hash && is_it(slot.at))?;
-        self.slots.get(slot).map(|slot| slot.at).filter(|at| *at != EMPTY.at)
+        let (byte, bit) = self.bit(hash)?;
+        if self.seen.get(byte)? & bit == 0 {
+            return None;
+        }
+        let is_it = |slot: &Slot| slot.hash == hash && is_it(slot.at);
+        let settled = self.slots.get(self.probe(hash, is_it)?).filter(|slot| slot.at != EMPTY.at);
+        settled.or_else(|| self.waiting.iter().find(|slot| is_it(slot))).map(|slot| slot.at)
     }
 
     /// Adds a place that is not there.
     pub(crate) fn add(&mut self, hash: u64, at: u32) {
         if (self.used + 1) * 2 > self.slots.len() {
-            let size = (self.slots.len() * 2).max(16);
-            let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
-            old.into_iter().filter(|slot| slot.at != EMPTY.at).for_each(|slot| self.put(slot));
+            self.grow();
         }
-        self.put(Slot { hash: hash as u32, at });
+        let new = Slot { hash: hash as u32, at };
+        self.mark(new.hash);
+        self.waiting.push(new);
         self.used += 1;
+        if self.waiting.len() == WAITING {
+            self.settle();
+        }
     }
 
     /// How many places there are.
     pub(crate) fn len(&self) -> usize {
         self.used
+    }
+
+    fn grow(&mut self) {
+        self.settle();
+        let size = (self.slots.len() * 2).max(16);
+        self.seen = vec![0; size];
+        let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
+        for slot in old.into_iter().filter(|slot| slot.at != EMPTY.at) {
+            self.mark(slot.hash);
+            self.put(slot);
+        }
+    }
+
+    fn settle(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.drain(..).for_each(|slot| self.put(slot));
+        self.waiting = waiting;
     }
 
     fn put(&mut self, new: Slot) {
@@ -105,11 +140,25 @@ impl Slots {
         }
     }
 
+    fn mark(&mut self, hash: u32) {
+        if let Some((byte, bit)) = self.bit(hash)
+            && let Some(byte) = self.seen.get_mut(byte)
+        {
+            *byte |= bit;
+        }
+    }
+
+    /// The byte and the bit of `seen` that a hash leads to.
+    fn bit(&self, hash: u32) -> Option<(usize, u8)> {
+        let mask = self.seen.len().checked_sub(1)?;
+        Some((hash as usize >> 3 & mask, 1 << (hash & 7)))
+    }
+
     /// The slot that `is_it`, or the empty one that ends the search.
-    fn probe(&self, hash: u32, is_it: impl Fn(Slot) -> bool) -> Option<usize> {
+    fn probe(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> Option<usize> {
         let mask = self.slots.len().checked_sub(1)?;
         let mut probe = (0..=mask).map(|step| (hash as usize).wrapping_add(step) & mask);
-        probe.find(|slot| self.slots.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(*slot)))
+        probe.find(|slot| self.slots.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(slot)))
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn mix(word: u64) -> u64 {
 }
 
 /// Eight bytes at once, the letters A to Z among them in lower case.
-fn lower(word: u64) -> u64 {
+pub(crate) fn lower(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let low = word & (ONES * 0x7f);
     let from_a = low + ONES * (0x80 - b'A' as u64);
