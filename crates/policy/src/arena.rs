@@ -64,11 +64,11 @@ impl Interner {
 /// there already, and new places go to it many at a time, so that the waits for them overlap.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    slots: Vec<Slot>,
+    settled: Vec<Slot>,
     used: usize,
     /// One bit for each eighth of a slot: set where a hash that leads there was added.
     seen: Vec<u8>,
-    /// Added and not in `slots` yet.
+    /// Added and not settled yet.
     waiting: Vec<Slot>,
 }
 
@@ -94,13 +94,13 @@ impl Slots {
             return None;
         }
         let is_it = |slot: &Slot| slot.hash == hash && is_it(slot.at);
-        let settled = self.slots.get(self.probe(hash, is_it)?).filter(|slot| slot.at != EMPTY.at);
+        let settled = self.settled.get(self.probe(hash, is_it)?).filter(|slot| slot.at != EMPTY.at);
         settled.or_else(|| self.waiting.iter().find(|slot| is_it(slot))).map(|slot| slot.at)
     }
 
     /// Adds a place that is not there.
     pub(crate) fn add(&mut self, hash: u64, at: u32) {
-        if (self.used + 1) * 2 > self.slots.len() {
+        if (self.used + 1) * 2 > self.settled.len() {
             self.grow();
         }
         let new = Slot { hash: hash as u32, at };
@@ -119,9 +119,9 @@ impl Slots {
 
     fn grow(&mut self) {
         self.settle();
-        let size = (self.slots.len() * 2).max(16);
+        let size = (self.settled.len() * 2).max(16);
         self.seen = vec![0; size];
-        let old = std::mem::replace(&mut self.slots, vec![EMPTY; size]);
+        let old = std::mem::replace(&mut self.settled, vec![EMPTY; size]);
         for slot in old.into_iter().filter(|slot| slot.at != EMPTY.at) {
             self.mark(slot.hash);
             self.put(slot);
@@ -135,7 +135,7 @@ impl Slots {
     }
 
     fn put(&mut self, new: Slot) {
-        if let Some(slot) = self.probe(new.hash, |_| false).and_then(|slot| self.slots.get_mut(slot)) {
+        if let Some(slot) = self.probe(new.hash, |_| false).and_then(|slot| self.settled.get_mut(slot)) {
             *slot = new;
         }
     }
@@ -156,9 +156,9 @@ impl Slots {
 
     /// The slot that `is_it`, or the empty one that ends the search.
     fn probe(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> Option<usize> {
-        let mask = self.slots.len().checked_sub(1)?;
+        let mask = self.settled.len().checked_sub(1)?;
         let mut probe = (0..=mask).map(|step| (hash as usize).wrapping_add(step) & mask);
-        probe.find(|slot| self.slots.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(slot)))
+        probe.find(|slot| self.settled.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(slot)))
     }
 }
 

@@ -6,6 +6,9 @@
 //! the next edge will tell; after the peer's end or an error reading goes on to the end, which of TCP is known
 //! once a short read follows it.
 //!
+//! Datagrams of a peer are told as long as they wait, so that one is taken by one call; who does not want them says so
+//! ([`Socket::rest`]). Whether there is room to send them is not waited for: what does not fit is lost, as on the network.
+//!
 //! Where small pieces are to go out at once, the system is told so before it could keep one back.
 //!
 //! One task at a time waits for a socket, for either direction or both.
@@ -87,9 +90,14 @@ impl Socket {
         }
     }
 
-    /// A socket of datagrams that nobody else has a descriptor of.
+    /// A socket of datagrams of one peer that nobody else has a descriptor of.
     pub fn datagram(fd: OwnedFd) -> Self {
         Self::of(fd, Kind::Datagram, false)
+    }
+
+    /// Has the reactor tell nothing more of a socket that waits, until the next wait.
+    pub fn rest(&self) {
+        self.deregister();
     }
 
     fn of(fd: OwnedFd, kind: Kind, shared: bool) -> Self {
@@ -147,6 +155,10 @@ impl Socket {
         with(|reactor| reactor.sockets.borrow_mut().at(slot).map(|known| work(&mut known.ready)).unwrap_or_default())
     }
 
+    fn is_peer_of_datagrams(&self) -> bool {
+        self.kind == Kind::Datagram && !self.shared
+    }
+
     fn clear(&self, bit: u8) {
         self.with_ready(|ready| *ready &= !bit);
     }
@@ -157,7 +169,8 @@ impl Socket {
             if self.assumed.get() & bit != 0 {
                 return Poll::Ready(Ok(()));
             }
-            match with(|reactor| reactor.register(&self.fd, Interest::Stream, Readiness::new(self.assumed.get()))) {
+            let interest = if self.is_peer_of_datagrams() { Interest::Reading } else { Interest::Stream };
+            match with(|reactor| reactor.register(&self.fd, interest, Readiness::new(self.assumed.get()))) {
                 Ok(slot) => self.slot.set(slot),
                 Err(error) => return Poll::Ready(Err(error)),
             }

@@ -38,6 +38,7 @@ impl Socket {
 
     fn after_write(&self, result: &io::Result<usize>, offered: usize) {
         match result {
+            _ if self.is_peer_of_datagrams() => {}
             Ok(bytes) if *bytes < offered => self.clear(WRITE),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(WRITE),
             _ => {}
@@ -164,6 +165,16 @@ impl Socket {
             && count < incoming.room()
         {
             // The kernel looked for more and found none, or an error, which has its own event.
+            self.forget(READ, FAILED);
+        }
+        result
+    }
+
+    /// Takes one datagram of a peer, cut where it is longer than `buffer`.
+    pub fn poll_datagram(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let result = self.poll(READ, || os::socket::recv(&self.fd, buffer));
+        if let Poll::Ready(Ok(_)) = result {
+            // Another one that waits is told.
             self.forget(READ, FAILED);
         }
         result

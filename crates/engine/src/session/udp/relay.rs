@@ -25,8 +25,8 @@ const LAST_ANSWERS: u64 = 1_000;
 thread_local! {
     /// Room for answers, which are passed on before anything else happens.
     static INCOMING: RefCell<Incoming> = RefCell::new(Incoming::new(ANSWERS, LONGEST));
-    /// The same for one answer, where a rate may forbid the next one.
-    static ONE: RefCell<Incoming> = RefCell::new(Incoming::new(1, LONGEST));
+    /// The same for one answer.
+    static ONE: RefCell<Vec<u8>> = RefCell::new(vec![0; LONGEST]);
 }
 
 /// How a relay of datagrams ended.
@@ -100,6 +100,9 @@ impl Relay<'_> {
             if let Some(until) = self.paused_until(now) {
                 // A direction that waits for its rate does not run into the timeout.
                 idle.cancel();
+                if !self.is_allowed() {
+                    self.upstream.rest();
+                }
                 delay.set(until);
                 if delay.poll_expired().is_ready() {
                     reactor::wake_current();
@@ -164,12 +167,8 @@ impl Relay<'_> {
     /// Passes on all answers that have come; whether any has.
     fn pass_back(&self) -> Option<bool> {
         let mut moved = false;
-        let room = if self.download.borrow().is_some() { &ONE } else { &INCOMING };
         while self.is_allowed() {
-            let came = room.with_borrow_mut(|incoming| {
-                let read = std::task::ready!(self.upstream.poll_receive(incoming));
-                Poll::Ready(read.map(|_| self.hand_over(incoming)))
-            });
+            let came = if self.expects_one() { self.next_answer() } else { self.next_answers() };
             match came {
                 Poll::Pending => break,
                 Poll::Ready(Ok(all_sent)) => all_sent?,
@@ -185,27 +184,45 @@ impl Relay<'_> {
         Some(moved)
     }
 
+    /// Whether the next answer is taken alone: there is one question open, or a rate may forbid the one after it.
+    fn expects_one(&self) -> bool {
+        let datagrams = self.flow.datagrams.borrow();
+        datagrams.requests() == datagrams.responses() + 1 || self.download.borrow().is_some()
+    }
+
+    fn next_answer(&self) -> Poll<io::Result<Option<()>>> {
+        ONE.with_borrow_mut(|buffer| {
+            let length = std::task::ready!(self.upstream.poll_datagram(buffer))?;
+            Poll::Ready(Ok(self.hand_over(buffer.get(..length).unwrap_or_default())))
+        })
+    }
+
+    fn next_answers(&self) -> Poll<io::Result<Option<()>>> {
+        INCOMING.with_borrow_mut(|incoming| {
+            std::task::ready!(self.upstream.poll_receive(incoming))?;
+            Poll::Ready(Ok(incoming.iter().try_for_each(|Came { bytes, .. }| self.hand_over(bytes))))
+        })
+    }
+
     fn is_allowed(&self) -> bool {
         let mut download = self.download.borrow_mut();
         download.as_mut().is_none_or(|limit| limit.allowed(Moment::now(), self.s.from_upstream.get()) > 0)
     }
 
-    /// Hands answers over to the client; `None` after a failure to send.
-    fn hand_over(&self, incoming: &Incoming) -> Option<()> {
+    /// Hands an answer over to the client; `None` after a failure to send.
+    fn hand_over(&self, bytes: &[u8]) -> Option<()> {
         let s = self.s;
-        for Came { bytes, .. } in incoming.iter() {
-            let bytes = bytes.get(..self.flow.buffer).unwrap_or(bytes);
-            s.first_byte();
-            s.from_upstream.set(s.from_upstream.get() + bytes.len() as u64);
-            if let Some(limit) = &mut *self.download.borrow_mut() {
-                limit.charge(reactor::now(), bytes.len());
-            }
-            if let Err(error) = reply(s, self.flow, bytes) {
-                self.told(Action::SendingClient, Level::Info, "sendmsg()", &error);
-                return None;
-            }
+        let bytes = bytes.get(..self.flow.buffer).unwrap_or(bytes);
+        s.first_byte();
+        s.from_upstream.set(s.from_upstream.get() + bytes.len() as u64);
+        if let Some(limit) = &mut *self.download.borrow_mut() {
+            limit.charge(reactor::now(), bytes.len());
         }
-        Some(())
+        let sent = reply(s, self.flow, bytes);
+        if let Err(error) = &sent {
+            self.told(Action::SendingClient, Level::Info, "sendmsg()", error);
+        }
+        sent.ok()
     }
 
     fn failed(&self, action: Action, call: &str, error: &io::Error) {
