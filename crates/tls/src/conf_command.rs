@@ -82,5 +82,9 @@ pub(crate) fn run(
     #[cfg(feature = "aws-lc")]
     return emulation::run(builder, lists, is_server, (name, value), warnings);
     #[cfg(not(feature = "aws-lc"))]
-    backend::conf_command(builder, is_server, name, value)
+    {
+        // OpenSSL takes on each side what concerns the other one.
+        let _ = is_server;
+        backend::conf_command(builder, name, value)
+    }
 }

@@ -310,19 +310,14 @@ pub(crate) fn allow_legacy_context(builder: &mut SslContextBuilder) {
 }
 
 /// `ssl_conf_command` and `proxy_ssl_conf_command`: all that `SSL_CONF_cmd` knows.
-pub(crate) fn conf_command(
-    builder: &mut SslContextBuilder,
-    is_server: bool,
-    name: &str,
-    value: &str,
-) -> Result<(), TlsError> {
+pub(crate) fn conf_command(builder: &mut SslContextBuilder, name: &str, value: &str) -> Result<(), TlsError> {
     let what = format!("SSL_CONF_cmd(\"{name}\", \"{value}\")");
     let failed = || TlsError::failed(&what, &LibraryErrors::take());
     let (Some(c_name), Some(c_value)) = (super::c_text(name), super::c_text(value)) else {
         return Err(failed());
     };
-    let side = if is_server { SSL_CONF_FLAG_SERVER } else { SSL_CONF_FLAG_CLIENT };
-    let flags = SSL_CONF_FLAG_FILE | side | SSL_CONF_FLAG_CERTIFICATE | SSL_CONF_FLAG_SHOW_ERRORS;
+    let sides = SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CLIENT;
+    let flags = SSL_CONF_FLAG_FILE | sides | SSL_CONF_FLAG_CERTIFICATE | SSL_CONF_FLAG_SHOW_ERRORS;
     // SAFETY: the state is created, used and freed here; context and strings are valid meanwhile.
     let result = unsafe {
         let conf = sys::SSL_CONF_CTX_new();
