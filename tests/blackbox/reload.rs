@@ -212,3 +212,20 @@ fn sessions_from_before_a_reload_end_by_worker_shutdown_timeout() {
     assert_eq!(gw.wait_error("shutdown timeout").level, "info");
     assert!(new.is_quiet_for(std::time::Duration::from_millis(500)), "it is not of those");
 }
+
+#[test]
+fn sessions_that_outlive_a_reload_take_no_room_from_those_after_it() {
+    let up = TcpBackend::echo();
+    let conf = "server { listen 127.0.0.1:%in; proxy_pass %up; }";
+    let mut gw = gateway(conf).with("up", up.addr()).connections(8).start();
+    let talk = |gw: &testkit::Gateway| {
+        let mut peer = gw.connect("in");
+        let _ = peer.try_send("x");
+        (peer.recv_some().unwrap_or_default() == b"x").then_some(peer)
+    };
+    let old: Vec<_> = (0..3).map(|_| talk(&gw).unwrap()).collect();
+    gw.reload(conf);
+    let new: Vec<_> = (0..3).map(|_| talk(&gw).unwrap()).collect();
+    assert!(talk(&gw).is_none());
+    drop((old, new));
+}

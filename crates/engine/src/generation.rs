@@ -41,7 +41,7 @@ pub struct Generation {
     /// Whether no other follows it on this thread.
     pub is_last: Cell<bool>,
     /// How many connections the worker itself takes: the sockets it accepts from, and what it hears of its master by.
-    pub(crate) listening: Cell<usize>,
+    listening: Cell<usize>,
     /// Lines that wait to be written.
     pub buffers: Buffers,
     groups: Vec<Rc<Group>>,
@@ -75,7 +75,7 @@ impl Drop for Connection {
 }
 
 impl Generation {
-    pub(crate) fn new(plan: Arc<Plan>, connections: Rc<Cell<usize>>) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
         let groups = plan
             .upstreams
             .iter()
@@ -101,7 +101,7 @@ impl Generation {
             by_name,
             flights: Rc::default(),
             resolvers,
-            connections,
+            connections: Rc::default(),
             crowded: Throttle::new(),
             scarce: Throttle::new(),
             starved: Throttle::new(),
@@ -193,6 +193,17 @@ impl Generation {
     /// The identities kept by `rules`.
     pub(crate) fn with_identities<T>(&self, rules: Rules, use_them: impl FnOnce(&mut Identities) -> T) -> T {
         use_them(self.identities.borrow_mut().entry(rules).or_insert_with(|| Kept::new(rules)))
+    }
+
+    /// Counts the connections that a worker itself takes.
+    pub(crate) fn occupy(&self, count: usize) {
+        self.listening.set(count);
+        self.connections.set(self.connections.get() + count);
+    }
+
+    /// It accepts no more.
+    pub(crate) fn vacate(&self) {
+        self.connections.set(self.connections.get().saturating_sub(self.listening.take()));
     }
 
     /// Takes one of the `worker_connections`; when there is none left, or memory runs out, that is told once a second.

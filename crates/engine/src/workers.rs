@@ -27,7 +27,6 @@ struct Worker {
     current: RefCell<Option<Rc<Generation>>>,
     draining: RefCell<Vec<Weak<Generation>>>,
     generations: Cell<usize>,
-    connections: Rc<Cell<usize>>,
     quitting: Cell<bool>,
     changed: Event,
 }
@@ -39,10 +38,9 @@ thread_local! {
 impl Worker {
     /// Starts a generation on its listening sockets and drains the one before it.
     fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<(usize, OwnedFd)>, first: bool) {
-        let generation = Rc::new(Generation::new(plan, Rc::clone(&self.connections)));
+        let generation = Rc::new(Generation::new(plan));
         // Beside its listening sockets a worker of nginx has one to hear of its master.
-        generation.listening.set(sockets.len() + usize::from(generation.plan.main.master_process));
-        self.connections.set(self.connections.get() + generation.listening.get());
+        generation.occupy(sockets.len() + usize::from(generation.plan.main.master_process));
         for (at, socket) in sockets {
             let generation = Rc::clone(&generation);
             match generation.plan.listener(at).protocol {
@@ -78,7 +76,7 @@ impl Worker {
         draining.push(Rc::downgrade(&old));
         old.drain.start();
         reactor::spawn(async move {
-            worker.connections.set(worker.connections.get().saturating_sub(old.listening.get()));
+            old.vacate();
             match old.plan.main.shutdown_timeout {
                 None => old.drain.finished().await,
                 Some(limit) => {

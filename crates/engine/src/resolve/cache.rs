@@ -189,7 +189,7 @@ impl Found {
         self.v4.iter().chain(&self.v6).copied().collect()
     }
 
-    /// The same with each list begun at a random place.
+    /// The same with each list begun at a random place, and both of them together.
     pub(super) fn rotated(&self) -> Vec<IpAddr> {
         let mut addresses = Vec::with_capacity(self.v4.len() + self.v6.len());
         for list in [&self.v4, &self.v6] {
@@ -197,6 +197,8 @@ impl Found {
             let (before, after) = list.split_at(at);
             addresses.extend(after.iter().chain(before));
         }
+        let at = if addresses.is_empty() { 0 } else { os::process::random() as usize % addresses.len() };
+        addresses.rotate_right(at);
         addresses
     }
 }
@@ -223,6 +225,21 @@ mod tests {
             assert!(cache.names.borrow().len() <= MOST);
         }
         assert!(cache.names.borrow().len() >= MOST / 4);
+    }
+
+    #[test]
+    fn any_address_of_either_family_may_come_first() {
+        let all: Vec<IpAddr> = ["192.0.2.1", "192.0.2.2", "2001:db8::1"].map(|text| text.parse().unwrap()).into();
+        let found = Found { v4: all[..2].to_vec(), v6: all[2..].to_vec(), ttl: 1 };
+        let mut first = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            let mut rotated = found.rotated();
+            first.extend(rotated.first().copied());
+            rotated.sort();
+            assert_eq!(rotated, all);
+        }
+        assert_eq!(first.len(), all.len());
+        assert!(Found::default().rotated().is_empty());
     }
 
     #[test]
