@@ -173,6 +173,18 @@ fn connections_passed_on() {
         );
         compare(&stream).run(1, |gw| gw.ask("in", ""));
     }
+    for trust in ["", "set_real_ip_from 127.0.0.1;"] {
+        for header in ["", "proxy_protocol"] {
+            let stream = format!(
+                "{trust}\nserver {{ listen 127.0.0.1:%in proxy_protocol; pass 127.0.0.1:%there; }}\n\
+                 server {{ listen 127.0.0.1:%there {header}; \
+                 return '$proxy_protocol_addr $proxy_protocol_server_port $remote_addr $realip_remote_addr'; }}"
+            );
+            let said = ["PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "PROXY TCP6 ::1 ::2 3 4\r\n"];
+            let said = if header.is_empty() { said[0].to_owned() } else { said.concat() };
+            compare(&stream).run(1, |gw| gw.ask("in", &said));
+        }
+    }
     for target in ["", "abc", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "unix:", "name.test:80", ":80", "[::1]"] {
         let stream =
             format!("map $remote_addr $to {{ default '{target}'; }}\nserver {{ listen 127.0.0.1:%in; pass $to; }}");

@@ -291,14 +291,36 @@ fn beginnings_that_are_none() {
         b"",
     ];
     for opening in openings {
-        let stream = server("ssl_handshake_timeout 400ms;");
-        compare(&stream).run(1, |gw| {
+        let stream = format!(
+            "log_format protocol '$ssl_protocol $ssl_cipher [$ssl_server_name]'; access_log %dir/protocol.log protocol;\n\
+             access_log %dir/access.log compared;\n{}",
+            server("ssl_handshake_timeout 400ms;")
+        );
+        compare(&stream).also("protocol.log").run(1, |gw| {
             let mut peer = gw.connect("in");
             peer.send(opening);
             peer.finish_sending();
             peer.recv_end();
             String::new()
         });
+    }
+}
+
+#[test]
+fn connections_passed_on() {
+    let verify = |mode: &str| format!("ssl_verify_client {mode}; ssl_client_certificate %pki/ca1.crt;");
+    let [asks, wants] = ["optional", "on"].map(verify);
+    for client in ["", "-cert %pki/client.crt -key %pki/client.key"] {
+        for first in ["", &asks] {
+            for second in [String::new(), format!("ssl {CERTIFICATE}"), format!("ssl {CERTIFICATE} {wants}")] {
+                let (ssl, settings) = second.split_once(' ').unwrap_or_default();
+                let stream = format!(
+                    "server {{ listen 127.0.0.1:%in ssl; {CERTIFICATE} {first} pass 127.0.0.1:%there; }}\n\
+                     server {{ listen 127.0.0.1:%there {ssl}; {settings} return 'answer:$ssl_protocol:end'; }}"
+                );
+                served(&stream).run(1, |gw| shake(gw, &format!("{client} -servername a.test")));
+            }
+        }
     }
 }
 

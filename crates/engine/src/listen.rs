@@ -398,7 +398,7 @@ fn admit(generation: &Rc<Generation>, at: usize, socket: reactor::Socket, peer: 
         number: net::next_number(),
         at: reactor::now(),
         passes: 0,
-        slots: Vec::new(),
+        kept: None,
     };
     reactor::spawn(session::serve(Box::new(accepted), slot));
 }

@@ -131,6 +131,20 @@ pub struct Rare {
     pub udp: OnceCell<Rc<udp::Flow>>,
 }
 
+impl Rare {
+    /// What belongs to the connection and not to the session alone.
+    fn of_connection(&self) -> Self {
+        Self {
+            header: self.header.clone(),
+            tls: self.tls.clone(),
+            server_name: self.server_name.clone(),
+            ocsp_refusal: self.ocsp_refusal.clone(),
+            slots: RefCell::new(self.slots.take()),
+            ..Self::default()
+        }
+    }
+}
+
 /// A newly accepted client.
 #[derive(Debug)]
 pub struct Accepted {
@@ -150,8 +164,8 @@ pub struct Accepted {
     pub at: u64,
     /// How often it was passed on.
     pub passes: u8,
-    /// Slots in `limit_conn` zones that it holds from before it was passed on.
-    pub slots: Vec<Slot>,
+    /// What it keeps from before it was passed on.
+    pub kept: Option<Box<Rare>>,
 }
 
 impl Drop for Session {
@@ -170,15 +184,20 @@ impl Session {
 
     /// A session for `accepted`, at the default server of the address that was asked for.
     pub fn new(accepted: Accepted) -> Self {
-        let Accepted { generation, listener, socket, client, local, number, at, passes, slots } = accepted;
+        let Accepted { generation, listener, socket, client, local, number, at, passes, kept } = accepted;
         let address = generation.plan.address_of(listener, local.as_ref());
-        let server = generation.plan.virtual_address(listener, address).default;
+        let virtual_address = generation.plan.virtual_address(listener, address);
+        let server = virtual_address.default;
         let deferred = generation.plan.listener(listener).options.deferred;
-        let rare = if slots.is_empty() {
-            OnceCell::new()
-        } else {
-            OnceCell::from(Box::new(Rare { slots: RefCell::new(slots), ..Rare::default() }))
-        };
+        let kept = kept.map(|mut rare| {
+            // Another header is to come.
+            rare.header = rare
+                .header
+                .take()
+                .filter(|_| !virtual_address.proxy_protocol)
+                .map_or_else(OnceCell::new, OnceCell::from);
+            rare
+        });
         Self {
             generation,
             number,
@@ -203,7 +222,7 @@ impl Session {
             has_spoken: Cell::new(deferred),
             attempts: RefCell::default(),
             hello: RefCell::default(),
-            rare,
+            rare: kept.map_or_else(OnceCell::new, OnceCell::from),
         }
     }
 
@@ -301,7 +320,7 @@ impl Session {
             number: self.number,
             at: self.accepted,
             passes: self.passes + 1,
-            slots: self.rare_if_any().map(|rare| rare.slots.take()).unwrap_or_default(),
+            kept: self.rare_if_any().map(|rare| Box::new(rare.of_connection())),
         }
     }
 
@@ -387,9 +406,9 @@ async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
     limit_conn::count(s)?;
     overload::count_client(s)?;
     access::check(s)?;
-    if s.virtual_address().ssl && matches!(client, End::Plain(_)) {
+    if s.virtual_address().ssl {
         let judged = s.server();
-        overload::within(s, tls::handshake(s, client)).await?;
+        overload::within(s, tls::secure(s, client)).await?;
         s.has_spoken.set(true);
         access::check_again(s, judged)?;
     }

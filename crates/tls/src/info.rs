@@ -32,7 +32,9 @@ impl<S: Read + Write> Stream<S> {
     /// `$ssl_protocol`: `TLSv1.3`. Meaningful also after a failed handshake.
     pub fn protocol(&self) -> &'static str {
         let intended = Connection::of(self.ssl()).and_then(|connection| connection.intended);
-        intended.unwrap_or_else(|| self.ssl().version_str())
+        // Without a hello OpenSSL names the newest one.
+        let newest = self.awaits_hello().then_some("TLSv1.3");
+        intended.or(newest).unwrap_or_else(|| self.ssl().version_str())
     }
 
     /// `$ssl_cipher`: OpenSSL's name; `(NONE)` before negotiation.

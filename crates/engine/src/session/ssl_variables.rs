@@ -44,7 +44,9 @@ fn append(s: &Session, which: Builtin, out: &mut Vec<u8>) -> Option<()> {
         B::SslClientVerify => {
             let verify = s.server().conf.ssl.as_ref().map_or(VerifyClient::Off, |ssl| ssl.verify_client);
             let result = stream.verify_result();
-            if verify == VerifyClient::Off || stream.peer_certificate().is_none() {
+            // A connection that was passed on may have been asked for a certificate by the server before.
+            let is_asked = verify != VerifyClient::Off || s.passes > 0;
+            if !is_asked || stream.peer_certificate().is_none() {
                 out.extend_from_slice(b"NONE");
             } else if let Some(reason) = rare.ocsp_refusal.get() {
                 out.extend_from_slice(b"FAILED:");

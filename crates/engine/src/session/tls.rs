@@ -15,8 +15,17 @@ use crate::log::errno;
 use crate::relay::{End, TlsEnd};
 use crate::tls::Transport;
 
-/// Shakes hands with a client of an address that asks for TLS.
-pub(super) async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
+/// Has the client of an address that asks for TLS speak it. One that was passed on has shaken hands; its certificate
+/// has to satisfy this server, too.
+pub(super) async fn secure(s: &Rc<Session>, client: &mut End) -> Phase {
+    if let End::Tls(end) = client {
+        return verify(s, end).await;
+    }
+    handshake(s, client).await
+}
+
+/// Shakes hands with a client.
+async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
     s.doing(Action::Handshaking);
     let _under_way = overload::Handshake::begin(s)?;
     counters::count(Counter::Handshakes);

@@ -193,7 +193,7 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
         number: crate::net::next_number(),
         at: reactor::now(),
         passes: 0,
-        slots: Vec::new(),
+        kept: None,
     });
     let flow = Rc::new(Flow::new(key.clone(), bytes, &session));
     flows.borrow_mut().insert(key, Rc::clone(&flow));
