@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use testkit::{Builder, End, Peer, TcpBackend, poll};
 
+use super::ssl::CERT;
 use crate::{gateway, is_nginx};
 
 /// Clients that connect again and again and count; one that is not served ends the test.
@@ -165,6 +166,37 @@ fn addresses_that_were_found_outlive_a_reload() {
         assert_eq!(gw.ask("in", ""), "found");
     }
     drop(up);
+}
+
+#[test]
+fn tls_sessions_with_upstreams_are_resumed_under_the_same_settings() {
+    if is_nginx() {
+        // It begins anew.
+        return;
+    }
+    let far = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; return '$ssl_session_reused'; }}")).start();
+    let conf = |more: &str| {
+        format!(
+            "upstream u {{ server %far; }}\n\
+             server {{ listen 127.0.0.1:%in; proxy_pass u; proxy_ssl on; proxy_ssl_name a.example.com; {more} }}"
+        )
+    };
+    let verified = "proxy_ssl_verify on; proxy_ssl_trusted_certificate %pki/ca1.crt;";
+    for (user, version) in [("root root", "TLSv1.2"), ("nobody nogroup", "TLSv1.3")] {
+        let verified = format!("{verified} proxy_ssl_protocols {version};");
+        let mut near = gateway(&conf(&verified)).user(user).level("notice").with("far", far.addr("in")).start();
+        assert_eq!([near.ask("in", ""), near.ask("in", "")], [".", "r"], "{version}");
+        near.reload(&conf(&verified));
+        assert_eq!(near.ask("in", ""), "r", "{user} {version}");
+        // Who is trusted has changed.
+        let other = verified.replace("ca1", "ca2");
+        near.reload(&conf(&other));
+        assert_eq!(near.ask("in", ""), "");
+        near.reload(&conf(&format!("{verified} proxy_ssl_verify_depth 2;")));
+        assert_eq!(near.ask("in", ""), ".", "{version}");
+        near.reload(&conf(&verified));
+        assert_eq!(near.ask("in", ""), "r", "{version}");
+    }
 }
 
 #[test]

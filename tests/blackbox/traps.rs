@@ -265,6 +265,14 @@ fn a_name_that_is_a_path_loads_no_certificate() {
         assert_eq!(ask(name), None, "{name}");
     }
     assert!(gw.wait_errors("cannot load certificate ", 4).iter().all(|line| line.text.contains(": unsafe path ")));
+    // Nor does one that names another kind of place.
+    let conf = conf.replace("%dir/", "").replace(".crt", "").replace(".key", "");
+    let gw = gateway(&conf).start();
+    for (n, name) in ["data:none", "store:file:known.crt", "engine:e:known"].into_iter().enumerate() {
+        assert_eq!(client(&gw.addr("in"), &format!("-servername {name}")), None, "{name}");
+        let lines = gw.wait_errors("cannot load certificate ", n + 1);
+        assert!(lines[n].text.contains(&format!("\"{name}\": unsafe path ")), "{}", lines[n].text);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use config::family::core::ResolverId;
-use config::family::upstream::UpstreamId;
+use config::family::upstream::{Upstream, UpstreamId};
 use policy::address::Target as Host;
 use policy::kept::{Kept, Rules};
 use policy::variables::Scope;
@@ -75,19 +75,18 @@ impl Drop for Connection {
 }
 
 impl Generation {
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        let groups = plan
-            .upstreams
-            .iter()
-            .zip(&plan.shared_peers)
-            .map(|(conf, shared)| Rc::new(Group::new(conf, shared.clone())))
-            .collect();
-        let by_name = plan
-            .upstreams
-            .iter()
-            .enumerate()
-            .map(|(at, conf)| ((conf.name.to_ascii_lowercase(), conf.port), UpstreamId(at as u32)))
-            .collect();
+    /// `old` is the one that this takes over from.
+    pub(crate) fn new(plan: Arc<Plan>, old: Option<&Self>) -> Self {
+        let name = |conf: &Upstream| (conf.name.to_ascii_lowercase(), conf.port);
+        let tls_sessions = |conf: &Upstream| {
+            let old = old.and_then(|old| Some(old.group(*old.by_name.get(&name(conf))?)));
+            old.map(|old| Rc::clone(&old.tls_sessions)).unwrap_or_default()
+        };
+        let groups = plan.upstreams.iter().zip(&plan.shared_peers);
+        let groups =
+            groups.map(|(conf, shared)| Rc::new(Group::new(conf, shared.clone(), tls_sessions(conf)))).collect();
+        let named = plan.upstreams.iter().enumerate();
+        let by_name = named.map(|(at, conf)| (name(conf), UpstreamId(at as u32))).collect();
         let resolvers =
             plan.resolvers.iter().map(|conf| Rc::new(Resolver::new(conf.clone(), plan.error_log.clone()))).collect();
         let buffers = Buffers::new(&plan.buffered, &plan.error_log);

@@ -56,6 +56,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// TLS sessions with peers, by what has to be the same.
+pub type TlsSessions = Rc<RefCell<HashMap<SessionKey, tls::Session>>>;
+
 /// A group on one thread.
 pub struct Group {
     /// Its name, as log lines and `$upstream_addr` give it when no peer is available.
@@ -64,8 +67,8 @@ pub struct Group {
     pub host: Rc<str>,
     state: State,
     key: Option<Template>,
-    /// TLS sessions to resume.
-    pub tls_sessions: RefCell<HashMap<SessionKey, tls::Session>>,
+    /// TLS sessions to resume, those from before a reload among them.
+    pub tls_sessions: TlsSessions,
     /// Whether TLS sessions are worth keeping: the group outlives the session.
     pub lasting: bool,
 }
@@ -83,8 +86,9 @@ enum State {
 }
 
 impl Group {
-    /// The group of `conf`; `shared` is its state where it has a `zone`.
-    pub fn new(conf: &Upstream, shared: Option<Arc<SharedPeers>>) -> Self {
+    /// The group of `conf`; `shared` is its state where it has a `zone`, `tls_sessions` those that the group of this
+    /// name had before.
+    pub fn new(conf: &Upstream, shared: Option<Arc<SharedPeers>>, tls_sessions: TlsSessions) -> Self {
         let key = match &conf.method {
             MethodConf::Hash { key, .. } => Some(key.clone()),
             _ => None,
@@ -97,7 +101,7 @@ impl Group {
                 State::Shared,
             ),
             key,
-            tls_sessions: RefCell::default(),
+            tls_sessions,
             lasting: true,
         }
     }
@@ -110,7 +114,7 @@ impl Group {
             host: name.into(),
             state: State::Own(RefCell::new(Peers::new(Method::RoundRobin, peers))),
             key: None,
-            tls_sessions: RefCell::default(),
+            tls_sessions: TlsSessions::default(),
             lasting: false,
         })
     }

@@ -38,7 +38,8 @@ thread_local! {
 impl Worker {
     /// Starts a generation on its listening sockets and drains the one before it.
     fn install(self: &Rc<Self>, plan: Arc<Plan>, sockets: Vec<(usize, OwnedFd)>, first: bool) {
-        let generation = Rc::new(Generation::new(plan));
+        let old = self.current.borrow().clone();
+        let generation = Rc::new(Generation::new(plan, old.as_deref()));
         // Beside its listening sockets a worker of nginx has one to hear of its master.
         generation.occupy(sockets.len() + usize::from(generation.plan.main.master_process));
         for (at, socket) in sockets {

@@ -3,8 +3,8 @@
 
 use std::ffi::c_int;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use openssl::sha::Sha256;
 use openssl::ssl::{Ssl, SslContext, SslSession, SslSessionCacheMode, SslVerifyMode};
 
 use crate::backend;
@@ -14,7 +14,7 @@ use crate::connection::Connection;
 use crate::error::{TlsError, Warning};
 use crate::identity::Identity;
 use crate::server::{new_builder, trust_more};
-use crate::settings::ClientSettings;
+use crate::settings::{ClientSettings, KeyPair, Pem};
 use crate::{verified, verify};
 
 /// The TLS of a `proxy_ssl on` block.
@@ -22,7 +22,7 @@ pub struct ClientContext {
     pub(crate) context: SslContext,
     lists: Lists,
     verify_depth: c_int,
-    number: u64,
+    digest: [u8; 32],
     expiries: Box<[i64]>,
 }
 
@@ -46,10 +46,10 @@ pub struct ConnectOptions<'a> {
 }
 
 impl ClientContext {
-    /// A number that no other context of this process has had. Sessions are good for the context that they
-    /// were made with: another one may trust others.
-    pub fn number(&self) -> u64 {
-        self.number
+    /// What sets it apart from contexts of other settings, and of other files. Sessions are good for one with the same:
+    /// another one may trust others.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// Until when its certificate is good, Unix time, if it has one.
@@ -59,7 +59,6 @@ impl ClientContext {
 
     /// Builds a context; the warnings are for the error log, at level warn.
     pub fn build(settings: &ClientSettings) -> Result<(Arc<Self>, Vec<Warning>), TlsError> {
-        static BUILT: AtomicU64 = AtomicU64::new(0);
         let mut warnings = Vec::new();
         #[cfg(feature = "aws-lc")]
         let mut lists = Lists { groups: Some(crate::groups::AUTO.to_owned()), ..Lists::default() };
@@ -101,7 +100,7 @@ impl ClientContext {
             context: builder.build(),
             lists,
             verify_depth: c_int::try_from(settings.verify_depth).unwrap_or(c_int::MAX),
-            number: BUILT.fetch_add(1, Ordering::Relaxed),
+            digest: digest(settings),
             expiries: expiries.into(),
         };
         Ok((Arc::new(context), warnings))
@@ -134,4 +133,34 @@ impl ClientContext {
         }
         Ok(ssl)
     }
+}
+
+/// Of all that a handshake depends on; passphrases only open the key.
+fn digest(settings: &ClientSettings) -> [u8; 32] {
+    let ClientSettings {
+        protocols,
+        ciphers,
+        verify,
+        verify_depth,
+        trusted_ca,
+        crl,
+        certificate,
+        passphrases: _,
+        conf_commands,
+        session_reuse,
+    } = settings;
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    part(format!("{protocols:?} {verify} {verify_depth} {session_reuse} {conf_commands:?}").as_bytes());
+    part(ciphers.as_bytes());
+    let (chain, key) = certificate.as_ref().map(|KeyPair { certificate, key }| (certificate, key)).unzip();
+    for pem in [trusted_ca.as_ref(), crl.as_ref(), chain, key] {
+        // None is something else than an empty one.
+        part(&[u8::from(pem.is_some())]);
+        part(pem.map_or(&[], |Pem { bytes, .. }| bytes));
+    }
+    hash.finish()
 }

@@ -65,16 +65,17 @@ fn place(s: &Session, source: &Pem, what: &str) -> Result<Place, String> {
         Pem::Provider(uri) => return Ok(Place::Provider(uri.clone())),
         Pem::Evaluated(template) => s.render(template),
     };
+    let name = String::from_utf8_lossy(&value);
+    let unsafe_path = || Err(format!("cannot load {what} \"{}\": unsafe path", name.escape_default()));
+    // A name that a client chose must not lead anywhere else.
+    if is_path_in_disguise(s) {
+        return unsafe_path();
+    }
     if let Some(text) = value.strip_prefix(b"data:") {
         return Ok(Place::Text(data(text)));
     }
-    let name = String::from_utf8_lossy(&value);
-    // A name that a client chose must not lead anywhere else.
-    if value.contains(&0)
-        || is_path_in_disguise(s)
-        || Path::new(&*name).components().any(|part| part == Component::ParentDir)
-    {
-        return Err(format!("cannot load {what} \"{}\": unsafe path", name.escape_default()));
+    if value.contains(&0) || Path::new(&*name).components().any(|part| part == Component::ParentDir) {
+        return unsafe_path();
     }
     if name.starts_with("engine:") || name.starts_with("store:") {
         return Ok(Place::Provider(name.into_owned()));
@@ -82,9 +83,11 @@ fn place(s: &Session, source: &Pem, what: &str) -> Result<Place, String> {
     Ok(Place::File(s.generation.plan.conf_dir.join(&*name)))
 }
 
-/// Whether the client asks for a name that means something to the file system.
+/// Whether the client asks for a name that means something to the file system, or to the library's store.
 fn is_path_in_disguise(s: &Session) -> bool {
-    let odd = |name: &[u8]| name.contains(&b'/') || name.contains(&0) || name.windows(2).any(|pair| pair == b"..");
+    let odd = |name: &[u8]| {
+        name.iter().any(|byte| matches!(byte, b'/' | b':' | 0)) || name.windows(2).any(|pair| pair == b"..")
+    };
     let asked = s.rare_if_any().and_then(|rare| rare.server_name.borrow().as_deref().map(odd));
     let preread = s.hello.borrow().as_ref().and_then(|hello| hello.server_name().map(odd));
     asked == Some(true) || preread == Some(true)

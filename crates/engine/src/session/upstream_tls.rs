@@ -35,7 +35,7 @@ pub(super) async fn handshake(
         Some(Cause::Told(500))
     })?;
     let sni = conf.server_name && name.parse::<IpAddr>().is_err() && !name.is_empty();
-    let key = SessionKey { context: context.number(), peer: Arc::clone(&picked.name), name: name.as_str().into() };
+    let key = SessionKey { context: context.digest(), peer: Arc::clone(&picked.name), name: name.as_str().into() };
     // A session is whose certificate it began with, so those of certificates by variables are not shared.
     let reuse = conf.context.session_reuse && group.lasting && identity.is_none();
     let session = if reuse { group.tls_sessions.borrow().get(&key).cloned() } else { None };

@@ -15,8 +15,8 @@ pub type Connection = Rc<RefCell<tls::Stream<Transport>>>;
 /// it was asked for and verified by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SessionKey {
-    /// [`tls::ClientContext::number`]
-    pub context: u64,
+    /// [`tls::ClientContext::digest`]
+    pub context: [u8; 32],
     /// The peer's name.
     pub peer: Arc<str>,
     /// `proxy_ssl_name`, or what stands for it.

@@ -119,9 +119,8 @@ impl Process {
                 drop(theirs);
                 ours.set_patience(Some(PATIENCE))?;
                 tell(pid);
-                ours.send(&[], &[])?;
-                match ours.receive_answer(order::ANSWER) {
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Started::Stillborn(pid)),
+                match ours.send(&[], &[]).and_then(|()| ours.receive_answer(order::ANSWER)) {
+                    Err(error) if is_gone(&error) => return Ok(Started::Stillborn(pid)),
                     answer => answer?,
                 };
                 Ok(Started::Here(Self { pid, channel: ours, user: user.clone(), reach: Reach::of(plan) }))
@@ -155,4 +154,10 @@ impl Process {
     pub(super) fn is_alive(&self) -> bool {
         self.ask(order::beat).is_ok()
     }
+}
+
+/// Whether the other end of a channel has ended, before it has read what it was sent or after.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
