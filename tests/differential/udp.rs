@@ -201,6 +201,16 @@ fn rates() {
 }
 
 #[test]
+fn an_end_does_not_wait_for_rates() {
+    let echo = UdpBackend::echo();
+    passed(&echo, "proxy_download_rate 40;").run(0, |gw| {
+        let client = UdpPeer::connect(&gw.addr("in"));
+        client.send("a".repeat(60));
+        heard(&client)
+    });
+}
+
+#[test]
 fn who_may_ask() {
     let echo = UdpBackend::echo();
     for rules in ["deny all;", "allow 127.0.0.2; deny all;", "deny 127.0.0.2;"] {

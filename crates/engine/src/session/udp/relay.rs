@@ -82,11 +82,15 @@ impl Relay<'_> {
     async fn run(&self) -> Ended {
         let limits = &self.flow.limits;
         let mut last = reactor::now();
-        let mut leaves = None;
+        let (mut leaves, mut waited) = (None, false);
         let (idle, delay) = (Timer::new(), Timer::new());
         idle.set(last + limits.timeout);
         std::future::poll_fn(|_| {
             let now = reactor::now();
+            // What was kept back for its rate is not waited for.
+            if waited && self.paused_until(now).is_none() && self.s.generation.drain.is_draining() {
+                return Poll::Ready(Ended::Shutdown);
+            }
             let Some(moved) = self.exchange(now) else { return Poll::Ready(Ended::Broken) };
             if moved {
                 last = now;
@@ -100,6 +104,7 @@ impl Relay<'_> {
             if let Some(until) = self.paused_until(now) {
                 // A direction that waits for its rate does not run into the timeout.
                 idle.cancel();
+                waited = true;
                 if !self.is_allowed() {
                     self.upstream.rest();
                 }
@@ -109,6 +114,7 @@ impl Relay<'_> {
                 }
                 return Poll::Pending;
             }
+            waited = false;
             if moved || !idle.is_set() {
                 idle.set(leaves.unwrap_or(u64::MAX).min(now + limits.timeout));
             }
