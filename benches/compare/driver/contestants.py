@@ -252,7 +252,7 @@ def chosen(a):
     if a.nginx:
         found.append(Nginx("nginx-64k", a.nginx, ["proxy_buffer_size 64k;"]))
     if a.lockgate:
-        found.append(Nginx("lockgate", a.lockgate))
+        found.append(Nginx("lockgate", os.path.abspath(a.lockgate)))
     for like in a.like:
         name, binary = like.split("=", 1)
         found.append(Nginx(name, os.path.abspath(binary)))

@@ -139,17 +139,18 @@ const PLACES: [u64; 8] = [31_u64.pow(7), 31_u64.pow(6), 31_u64.pow(5), 31_u64.po
 
 /// Bytes in the fullest of so many buckets, or in the first one that is found to hold more than `most`.
 fn fullest(buckets: usize, most: usize, elements: impl Iterator<Item = (u64, usize)>) -> usize {
-    let mut filled = vec![0_u32; buckets];
+    // In words, which elements consist of: a million buckets are to stay in a cache.
+    let mut filled = vec![0_u16; buckets];
     let mut fullest = 0;
     for (key, size) in elements {
         let Some(bucket) = filled.get_mut((key % buckets as u64) as usize) else { continue };
-        *bucket = bucket.saturating_add(u32::try_from(size).unwrap_or(u32::MAX));
-        fullest = fullest.max(*bucket as usize);
-        if fullest > most {
+        *bucket = bucket.saturating_add(u16::try_from(size / WORD).unwrap_or(u16::MAX));
+        fullest = fullest.max(*bucket);
+        if usize::from(fullest) * WORD > most {
             break;
         }
     }
-    fullest
+    usize::from(fullest) * WORD
 }
 
 #[cfg(test)]
