@@ -1,5 +1,7 @@
 //! Sessions of every family: what clients, logs and error logs say of them.
 
+use std::time::Duration;
+
 use testkit::{Dns, Hello, TcpBackend, TlsServer, UdpBackend, UdpPeer};
 
 use super::side_by_side::compare;
@@ -243,6 +245,20 @@ fn preread() {
             String::new()
         });
     }
+    // What is waited for is read before an upstream refuses.
+    let hello = Hello::named("a.test").bytes();
+    for parts in [vec![&hello[..]], vec![&hello[..7], &hello[7..]], vec![b"GET", b" / HTTP/1.0\r\n\r\n"]] {
+        let stream = "server { listen 127.0.0.1:%in; ssl_preread on; proxy_pass 127.0.0.1:%dead; }";
+        compare(stream).run(1, |gw| {
+            let mut peer = gw.connect("in");
+            for part in &parts {
+                assert!(peer.is_quiet_for(Duration::from_millis(100)));
+                peer.send(part);
+            }
+            peer.recv_end();
+            String::new()
+        });
+    }
     let long = Hello::named("a.test").extension(99, vec![0; 900]).bytes();
     let stream = "server { listen 127.0.0.1:%in; ssl_preread on; preread_buffer_size 512; return x; }";
     compare(stream).run(1, |gw| {
@@ -274,6 +290,9 @@ fn proxy_protocol_headers() {
         b"PROXY TCP4 192.0.2.1  192.0.2.2 1 443\r\n".to_vec(),
         b"PROXY TCP5 192.0.2.1 192.0.2.2 1 443\r\n".to_vec(),
         b"PROXY TCP4 x y 1 2\r\n".to_vec(),
+        b"PROXY TCP4 01.2.3.04 1.2.3.4 1 2\r\n".to_vec(),
+        b"PROXY TCP4 1..3.4 1.2.3.4 1 2\r\n".to_vec(),
+        b"PROXY TCP6 :1::2: ::1 1 2\r\n".to_vec(),
         b"PROXY \r\n".to_vec(),
         b"PROXY".to_vec(),
         b"GET / HTTP/1.0\r\n\r\n".to_vec(),

@@ -6,7 +6,7 @@ mod encode;
 mod tests;
 mod tlv;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use encode::{SslInfo, V2, v1, v2};
 pub use tlv::TlvError;
@@ -57,11 +57,10 @@ impl Header {
         self.addresses.as_ref()
     }
 
-    /// The source as an address, if its text is one.
-    pub fn source(&self) -> Option<SocketAddr> {
+    /// The text of the source, and its port.
+    pub fn source(&self) -> Option<(&str, u16)> {
         let addresses = self.addresses.as_ref()?;
-        let ip: IpAddr = addresses.source.parse().ok()?;
-        Some(SocketAddr::new(ip, addresses.source_port))
+        Some((&addresses.source, addresses.source_port))
     }
 
     /// The value called `name` as in `$proxy_protocol_tlv_<name>`. A header without addresses has no values and faults no name.

@@ -37,7 +37,8 @@ async fn peek(s: &Session) -> Phase {
             loop {
                 let bytes = match s.socket.poll_peek(buffer) {
                     Poll::Pending => {
-                        s.has_spoken.set(false);
+                        // What is waited for is there, unread, when this is over.
+                        s.has_spoken.set(true);
                         return Poll::Pending;
                     }
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::ClientRead(error))),

@@ -40,7 +40,9 @@ fn lines_written() {
         let written = v1(source, destination);
         assert_eq!(written.escape_ascii().to_string(), line.escape_ascii().to_string());
         let (header, length) = parse(&written).unwrap();
-        assert_eq!((header.source(), length), (source.filter(|_| destination.is_some()), written.len()));
+        let told = source.filter(|_| destination.is_some()).map(|source| (source.ip().to_string(), source.port()));
+        assert_eq!(header.source().map(|(text, port)| (text.to_owned(), port)), told);
+        assert_eq!(length, written.len());
     }
 }
 
