@@ -26,11 +26,17 @@ fn run_with(conf: &str, more: &[&str]) -> (Finished, Scratch, String) {
     (done, scratch, conf)
 }
 
+/// Whether a line names the version. The nginx that is tested may be another one of its branch.
+fn names_version(line: &str) -> bool {
+    let branch = line.strip_prefix("nginx version: nginx/1.31.");
+    branch.is_some_and(|release| release == "5" || is_nginx() && release.parse::<u32>().is_ok())
+}
+
 #[test]
 fn v_prints_the_version_only() {
     let done = run(&["-v"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""));
-    assert_eq!(done.stderr, "nginx version: nginx/1.31.5\n");
+    assert!(done.stderr.strip_suffix('\n').is_some_and(names_version), "{}", done.stderr);
 }
 
 #[test]
@@ -38,7 +44,7 @@ fn capital_v_lists_what_is_in() {
     let done = run(&["-V"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""));
     let lines: Vec<&str> = done.stderr.lines().collect();
-    assert_eq!(lines[0], "nginx version: nginx/1.31.5");
+    assert!(names_version(lines[0]), "{lines:?}");
     assert!(lines[1].starts_with("built by ") && lines[2].starts_with("built with "), "{lines:?}");
     assert!(lines.contains(&"TLS SNI support enabled"), "{lines:?}");
     assert!(lines.last().unwrap().starts_with("configure arguments:"), "{lines:?}");
