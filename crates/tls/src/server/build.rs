@@ -221,6 +221,8 @@ fn staples(
     Ok(identities.iter().filter_map(fetched).collect())
 }
 
+const DHPARAM_IGNORED: &str = "\"ssl_dhparam\" ignored, AWS-LC has no DHE ciphers";
+
 fn diffie_hellman(
     builder: &mut SslContextBuilder,
     source: Option<&Pem>,
@@ -231,10 +233,15 @@ fn diffie_hellman(
     let Some(block) = pem::blocks(&source.bytes, &["DH PARAMETERS", "X9.42 DH PARAMETERS"]).next() else {
         return Err(identity::no_block(&what, "DH PARAMETERS"));
     };
+    // AWS-LC does not know the form with a subgroup, and has no use for it.
+    if cfg!(feature = "aws-lc") && pem::is_labelled(block, "X9.42 DH PARAMETERS") {
+        warnings.push(Warning(DHPARAM_IGNORED.to_owned()));
+        return Ok(());
+    }
     let parameters =
         Dh::params_from_pem(block).map_err(|stack| TlsError::failed(&what, &LibraryErrors::from(&stack)))?;
     if cfg!(feature = "aws-lc") {
-        warnings.push(Warning("\"ssl_dhparam\" ignored, AWS-LC has no DHE ciphers".to_owned()));
+        warnings.push(Warning(DHPARAM_IGNORED.to_owned()));
         return Ok(());
     }
     let what = format!("SSL_CTX_set_tmp_dh(\"{}\")", source.name);

@@ -223,6 +223,9 @@ fn what_aws_lc_lacks_is_told() {
     let dhparam = Some(pem("dh", parameters.params_to_pem().unwrap()));
     let (_, warnings) = ServerContext::build(&ServerSettings { dhparam, ..settings(&made) }).unwrap();
     assert_eq!(warnings[0].to_string(), "\"ssl_dhparam\" ignored, AWS-LC has no DHE ciphers");
+    let with_subgroup = b"-----BEGIN X9.42 DH PARAMETERS-----\nMIGk\n-----END X9.42 DH PARAMETERS-----\n".to_vec();
+    let dhparam = Some(pem("dh", with_subgroup));
+    assert_eq!(ServerContext::build(&ServerSettings { dhparam, ..settings(&made) }).unwrap().1, warnings);
     let rsa = make(&name(&[("CN", "rsa")]), rsa_key(), None, false, &[]);
     let strict = ServerSettings { ciphers: "HIGH@SECLEVEL=3".to_owned(), ..settings(&rsa) };
     assert!(build_error(&strict).contains("error:0A00018F:SSL routines::ee key too small"));
