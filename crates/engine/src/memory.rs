@@ -62,7 +62,7 @@ mod tests {
         watch().unwrap();
         assert!(exceeds(1, 5_000));
         assert!(!exceeds(usize::MAX, 5_001));
-        let hoard = vec![1_u8; 64 << 20];
+        let hoard = std::hint::black_box(vec![1_u8; 64 << 20]);
         let before = LAST.get().unwrap().resident;
         assert!(!exceeds(before + (32 << 20), 5_000 + HOLDS - 1), "looked up once more");
         assert!(exceeds(before + (32 << 20), 5_000 + HOLDS));
