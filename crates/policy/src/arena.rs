@@ -58,15 +58,16 @@ impl Interner {
     }
 }
 
-/// A hash table of places: open addressing, at most half full.
+/// A hash table of places: open addressing, at most half full while it grows.
 ///
 /// Made for a million places that are looked for once and then added: memory that is far away is waited for only where a hash may be
-/// there already, and new places go to it many at a time, so that the waits for them overlap.
+/// there already, and new places go to it many at a time, so that the waits for them overlap. Places are in the order of their hashes,
+/// so that a table is copied to one of another size from its start to its end.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     settled: Vec<Slot>,
     used: usize,
-    /// One bit for each eighth of a slot: set where a hash that leads there was added.
+    /// One bit for each eighth of a slot, set where a hash that leads there was added. Only while it grows.
     seen: Vec<u8>,
     /// Added and not settled yet.
     waiting: Vec<Slot>,
@@ -89,8 +90,8 @@ impl Slots {
     /// The place under this hash that `is_it`.
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let hash = hash as u32;
-        let (byte, bit) = self.bit(hash)?;
-        if self.seen.get(byte)? & bit == 0 {
+        let (byte, bit) = self.bit(hash);
+        if self.seen.get(byte).is_some_and(|byte| byte & bit == 0) {
             return None;
         }
         let is_it = |slot: &Slot| slot.hash == hash && is_it(slot.at);
@@ -101,7 +102,10 @@ impl Slots {
     /// Adds a place that is not there.
     pub(crate) fn add(&mut self, hash: u64, at: u32) {
         if (self.used + 1) * 2 > self.settled.len() {
-            self.grow();
+            self.settle();
+            let size = (self.settled.len() * 2).max(16);
+            self.seen = vec![0; size];
+            self.resize(size);
         }
         let new = Slot { hash: hash as u32, at };
         self.mark(new.hash);
@@ -112,15 +116,14 @@ impl Slots {
         }
     }
 
-    /// How many places there are.
-    pub(crate) fn len(&self) -> usize {
-        self.used
+    /// Gives back the memory that only growing needs: nothing is added from now on.
+    pub(crate) fn finish(&mut self) {
+        self.settle();
+        (self.seen, self.waiting) = (Vec::new(), Vec::new());
+        self.resize(self.used + self.used.div_ceil(2));
     }
 
-    fn grow(&mut self) {
-        self.settle();
-        let size = (self.settled.len() * 2).max(16);
-        self.seen = vec![0; size];
+    fn resize(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.settled, vec![EMPTY; size]);
         for slot in old.into_iter().filter(|slot| slot.at != EMPTY.at) {
             self.mark(slot.hash);
@@ -141,25 +144,29 @@ impl Slots {
     }
 
     fn mark(&mut self, hash: u32) {
-        if let Some((byte, bit)) = self.bit(hash)
-            && let Some(byte) = self.seen.get_mut(byte)
-        {
+        let (byte, bit) = self.bit(hash);
+        if let Some(byte) = self.seen.get_mut(byte) {
             *byte |= bit;
         }
     }
 
     /// The byte and the bit of `seen` that a hash leads to.
-    fn bit(&self, hash: u32) -> Option<(usize, u8)> {
-        let mask = self.seen.len().checked_sub(1)?;
-        Some((hash as usize >> 3 & mask, 1 << (hash & 7)))
+    fn bit(&self, hash: u32) -> (usize, u8) {
+        let bit = scaled(hash, self.seen.len() * 8);
+        (bit / 8, 1 << (bit % 8))
     }
 
     /// The slot that `is_it`, or the empty one that ends the search.
     fn probe(&self, hash: u32, is_it: impl Fn(&Slot) -> bool) -> Option<usize> {
-        let mask = self.settled.len().checked_sub(1)?;
-        let mut probe = (0..=mask).map(|step| (hash as usize).wrapping_add(step) & mask);
-        probe.find(|slot| self.settled.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(slot)))
+        let (first, size) = (scaled(hash, self.settled.len()), self.settled.len());
+        let is_end = |slot: &usize| self.settled.get(*slot).is_none_or(|slot| slot.at == EMPTY.at || is_it(slot));
+        (first..size).find(is_end).or_else(|| (0..first).find(is_end))
     }
+}
+
+/// Which of `size` a hash leads to: none below another's that is greater.
+fn scaled(hash: u32, size: usize) -> usize {
+    ((u64::from(hash) * size as u64) >> 32) as usize
 }
 
 /// Appends a number in groups of seven bits, the lowest first, as few as it takes.
@@ -195,6 +202,28 @@ mod tests {
             assert_eq!(read_number(&bytes), Some((number, &[][..])));
             assert_eq!(read_number(&bytes[..bytes.len() - 1]), None);
         }
+    }
+
+    #[test]
+    fn places_are_found_while_there_are_more_and_at_the_end() {
+        // Many hashes that lead to the last slots, whose places go on at the first ones.
+        let hash =
+            |number: u32| u64::from(if number.is_multiple_of(2) { u32::MAX - number / 64 } else { number << 20 });
+        let mut slots = Slots::default();
+        assert_eq!(slots.find(0, |_| true), None);
+        for number in 0..5000 {
+            assert_eq!(slots.find(hash(number), |at| at == number), None);
+            slots.add(hash(number), number);
+            assert_eq!(slots.find(hash(number / 2), |at| at == number / 2), Some(number / 2));
+        }
+        slots.finish();
+        for number in 0..5000 {
+            assert_eq!(slots.find(hash(number), |at| at == number), Some(number));
+            assert_eq!(slots.find(hash(number), |at| at == number + 5000), None);
+        }
+        let mut none = Slots::default();
+        none.finish();
+        assert_eq!(none.find(7, |_| true), None);
     }
 
     #[test]

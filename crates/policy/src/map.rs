@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::arena::{Arena, Interner};
 use crate::hash_size::{Misfit, Sizes};
-use crate::names::{Names, Packed, Refused, Table};
+use crate::names::{Names, Refused};
 use crate::regex::{Regex, RegexError};
 use crate::template::{Captures, Template, TemplateError};
 use crate::variables::{Scope, Variables};
@@ -17,7 +17,7 @@ use crate::variables::{Scope, Variables};
 /// A finished map.
 #[derive(Debug)]
 pub struct Map {
-    names: Box<Names<Packed>>,
+    names: Box<Names>,
     regexes: Box<[(Regex, ValueId)]>,
     default: Option<ValueId>,
     hostnames: bool,
@@ -88,7 +88,7 @@ impl std::error::Error for MapError {}
 /// A map while its entries are read.
 #[derive(Debug, Default)]
 pub struct MapBuilder {
-    names: Names<Table>,
+    names: Names,
     regexes: Vec<(Regex, ValueId)>,
     default: Option<ValueId>,
     hostnames: bool,
@@ -180,9 +180,10 @@ impl MapBuilder {
     }
 
     /// The map, ready for look-ups.
-    pub fn finish(self) -> Map {
+    pub fn finish(mut self) -> Map {
+        self.names.finish();
         Map {
-            names: Box::new(self.names.pack()),
+            names: Box::new(self.names),
             regexes: self.regexes.into(),
             default: self.default,
             hostnames: self.hostnames,

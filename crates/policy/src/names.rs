@@ -6,19 +6,18 @@ mod table;
 mod tests;
 
 use crate::hash_size::{Misfit, Sizes};
-use table::{Find, Inserted};
-pub(crate) use table::{Packed, Table};
+use table::{Inserted, Table};
 
-/// Names by form. As `Names<Table>` it grows, `Names<Packed>` only answers.
+/// Names by form.
 #[derive(Debug, Default)]
-pub(crate) struct Names<T> {
-    exact: T,
+pub(crate) struct Names {
+    exact: Table,
     /// Which of the exact names, in the order in which they came, belong to a wildcard.
     reserved: Vec<bool>,
     /// `example.com` of `*.example.com` and `.example.com`.
-    leading: T,
+    leading: Table,
     /// `mail` of `mail.*`.
-    trailing: T,
+    trailing: Table,
 }
 
 /// Why a name is not taken.
@@ -35,7 +34,7 @@ pub(crate) enum Refused {
 /// The number of a name that only keeps others from taking it.
 const NOBODY: u32 = u32::MAX;
 
-impl Names<Table> {
+impl Names {
     /// Adds a name as it is, whatever its letters; case does not count.
     pub(crate) fn add(&mut self, name: &[u8], number: u32) -> Result<(), Refused> {
         self.add_exact(name, number, false)
@@ -81,14 +80,14 @@ impl Names<Table> {
         }
     }
 
-    /// The same names in less memory.
-    pub(crate) fn pack(self) -> Names<Packed> {
-        let (exact, leading, trailing) = (self.exact.pack(), self.leading.pack(), self.trailing.pack());
-        Names { exact, reserved: Vec::new(), leading, trailing }
+    /// Gives back the memory that only growing needs: nothing is added from now on.
+    pub(crate) fn finish(&mut self) {
+        self.reserved = Vec::new();
+        for table in [&mut self.exact, &mut self.leading, &mut self.trailing] {
+            table.finish();
+        }
     }
-}
 
-impl<T: Find> Names<T> {
     /// The number for `name`: of the exact name, else of the longest `*.rest`, else of the longest
     /// `rest.*`. Case does not count.
     pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {

@@ -7,7 +7,7 @@ mod tests;
 use std::fmt;
 
 use crate::hash_size::{Misfit, Sizes};
-use crate::names::{Names, Refused, Table};
+use crate::names::{Names, Refused};
 use crate::regex::{Regex, RegexError};
 use crate::variables::{Scope, Variables};
 
@@ -15,7 +15,7 @@ use crate::variables::{Scope, Variables};
 #[derive(Debug)]
 pub struct ServerNames<T> {
     /// With numbers of `servers`.
-    names: Names<Table>,
+    names: Names,
     servers: Vec<T>,
     regexes: Vec<(Regex, T)>,
 }
