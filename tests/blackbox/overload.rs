@@ -91,7 +91,9 @@ fn the_deadline_is_counted_from_the_beginning_through_all_steps() {
     client.send(Hello::named("a.example.com").bytes());
     client.wait_for_end();
     let took = begin.elapsed();
-    assert!(gw.wait_error("prelude timed out").text.contains(" while connecting to upstream, "));
+    // What nginx calls connecting with a hello that has been waited for.
+    let line = gw.wait_error("prelude timed out");
+    assert!(line.text.contains(" while proxying connection, ") && line.text.contains(", upstream: "), "{}", line.text);
     assert!((Duration::from_millis(1450)..Duration::from_millis(2400)).contains(&took), "{took:?}");
     assert_eq!(gw.access(1), ["502"]);
 }
