@@ -36,9 +36,9 @@ pub(super) fn within<'a, T>(
     })
 }
 
-/// Whether it is the upstream that is waited for.
+/// Whether it is the upstream that is waited for; it is called proxying when the client's bytes have been read meanwhile.
 fn reaching(action: Action) -> bool {
-    matches!(action, Action::None | Action::Connecting | Action::HandshakingUpstream)
+    matches!(action, Action::None | Action::Connecting | Action::Proxying | Action::HandshakingUpstream)
 }
 
 /// Counts the session for its client, until it ends.
