@@ -10,6 +10,7 @@ mod order;
 mod pid_file;
 mod reload;
 mod rotation;
+mod signal;
 mod upgrade;
 mod worker;
 
@@ -28,7 +29,6 @@ use os::signals::{Signal, Signals};
 use syntax::Level;
 
 use crate::instance::{Checked, Instance, Refused};
-use crate::outcome;
 use crate::report::Report;
 use appearance::Appearance;
 use crew::{Crew, Draining, Process, Started, Threads};
@@ -291,77 +291,6 @@ impl<'a> Master<'a> {
         if ended { Step::Exit } else { Step::On }
     }
 
-    fn handle(&mut self, signal: Signal, sender: u32) -> Step {
-        let said = |what: &str| self.log(Level::Notice, &received(signal, sender, what));
-        match signal {
-            Signal::Term | Signal::Int => {
-                said(", exiting");
-                return Step::Exit;
-            }
-            Signal::Quit => {
-                said(", shutting down");
-                // Without a master there is nobody to wait for workers.
-                if !self.plan.main.master_process {
-                    return Step::Exit;
-                }
-                if matches!(self.crew, Crew::Threads(_)) {
-                    self.log(Level::Notice, "gracefully shutting down");
-                }
-                self.notify.stopping();
-                self.quitting = true;
-                self.again = None;
-                self.retire();
-                let last = self.is_last();
-                self.instance.close(last);
-            }
-            // While sessions end, or a new binary is at work, there is nothing to read.
-            Signal::Hup if self.quitting => {
-                said("");
-                outcome::tell(sender, Some("the gateway is shutting down"));
-            }
-            Signal::Hup if self.successor.is_some() => {
-                said(", reconfiguring");
-                outcome::tell(sender, None);
-                if matches!(self.crew, Crew::None) {
-                    return self.serve().unwrap_or(Step::On);
-                }
-            }
-            Signal::Hup => {
-                said(", reconfiguring");
-                self.notify.reloading();
-                let step = self.reload(sender);
-                if matches!(step, Step::On) {
-                    self.notify.ready();
-                }
-                return step;
-            }
-            Signal::Usr1 => {
-                said(", reopening logs");
-                self.log(Level::Notice, "reopening logs");
-                self.reopen();
-            }
-            Signal::Usr2 => {
-                said(if self.may_change_binary() { ", changing binary" } else { ", ignoring" });
-                self.change_binary();
-            }
-            Signal::Winch if self.plan.main.daemon => {
-                said(", shutting down workers");
-                self.again = None;
-                self.retire();
-            }
-            Signal::Winch | Signal::Alarm | Signal::Io => said(""),
-            Signal::Child => {
-                said("");
-                while let Some((pid, end)) = os::child::ended() {
-                    if let step @ Step::Serve(_) = self.bury(pid, end) {
-                        return step;
-                    }
-                }
-            }
-        }
-        Step::On
-    }
-
     /// Lets the crew end when its sessions have.
     fn retire(&mut self) {
         match std::mem::replace(&mut self.crew, Crew::None) {
@@ -424,9 +353,4 @@ impl<'a> Master<'a> {
     fn log(&self, level: Level, text: &str) {
         self.plan.error_log.write(level, None, text.as_bytes());
     }
-}
-
-/// Tells of a signal, and what comes of it.
-fn received(signal: Signal, sender: u32, what: &str) -> String {
-    format!("signal {} ({}) received from {sender}{what}", signal.number(), signal.name())
 }

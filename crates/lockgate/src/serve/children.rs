@@ -8,7 +8,8 @@ use os::signals::Signal;
 use syntax::Level;
 
 use super::crew::Crew;
-use super::{Master, Step, received};
+use super::signal::received;
+use super::{Master, Step};
 
 /// How long worker processes have to end at once before they are killed.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -19,7 +19,7 @@ use super::appearance::{self, Appearance};
 use super::crew::{Draining, Threads};
 use super::limits;
 use super::order::{self, Order};
-use super::received;
+use super::signal::received;
 use crate::instance::{Instance, Refused};
 use crate::report::Report;
 use crate::transcript::Transcript;
