@@ -372,7 +372,9 @@ fn read(path: &Path) -> String {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if self.setup.daemon {
-            for pid in ["pid", "pid.oldbin"].into_iter().filter_map(|name| self.pid_in(name)) {
+            // Both are known before one of them ends: the other takes its pid file then.
+            let pids: Vec<u32> = ["pid", "pid.oldbin"].into_iter().filter_map(|name| self.pid_in(name)).collect();
+            for pid in pids {
                 // It may have ended in between.
                 let _ = kill_process(Pid::from_raw(pid.cast_signed()).expect("a process id"), Signal::TERM);
                 poll("the gateway ends", || is_over(pid).then_some(()));
