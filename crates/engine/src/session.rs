@@ -17,6 +17,7 @@ mod pass;
 mod preread;
 mod proxy;
 mod proxy_header;
+mod rare;
 mod reach;
 mod realip;
 mod return_text;
@@ -28,7 +29,6 @@ mod upstream_tls;
 mod variables;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -36,7 +36,6 @@ use config::ServerId;
 use config::family::listen::VirtualAddress;
 use policy::address::Address;
 use policy::cache::Cache;
-use policy::limit_conn::Slot;
 use policy::template::Template;
 use policy::variables::Scope;
 use reactor::Socket;
@@ -50,6 +49,7 @@ use crate::upstream::Attempt;
 use fail::Cause;
 
 pub use action::Action;
+pub use rare::Rare;
 
 /// What a phase answers: go on, or why the session ends.
 pub type Phase<T = ()> = Result<T, Cause>;
@@ -98,51 +98,6 @@ pub struct Session {
     /// What preread learnt from the `ClientHello`.
     pub hello: RefCell<Option<Box<wire::client_hello::Hello>>>,
     rare: OnceCell<Box<Rare>>,
-}
-
-impl fmt::Debug for Rare {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rare").finish_non_exhaustive()
-    }
-}
-
-/// What most sessions have none of.
-#[derive(Default)]
-pub struct Rare {
-    /// The PROXY header that came.
-    pub header: OnceCell<Box<wire::proxy_protocol::Header>>,
-    /// The peer's own address where realip replaced it.
-    pub original: OnceCell<Address>,
-    /// Bytes that preread took from the client and that go to the upstream first.
-    pub consumed: RefCell<Vec<u8>>,
-    /// What variables may ask of the client's TLS connection.
-    pub tls: OnceCell<crate::tls::Connection>,
-    /// The name that the `ClientHello` asked for, known while the handshake is under way.
-    pub server_name: RefCell<Option<Box<[u8]>>>,
-    /// Why `ssl_ocsp` refuses the client.
-    pub ocsp_refusal: Cell<Option<&'static str>>,
-    /// Slots held in `limit_conn` zones until the session ends.
-    pub slots: RefCell<Vec<Slot>>,
-    /// `$limit_conn_status`.
-    pub limit_status: Cell<Option<limit_conn::Status>>,
-    /// The group or value whose name lines about the upstream bear before a peer is chosen.
-    pub upstream_name: RefCell<Option<Box<str>>>,
-    /// The datagrams of the session, for UDP.
-    pub udp: OnceCell<Rc<udp::Flow>>,
-}
-
-impl Rare {
-    /// What belongs to the connection and not to the session alone.
-    fn of_connection(&self) -> Self {
-        Self {
-            header: self.header.clone(),
-            tls: self.tls.clone(),
-            server_name: self.server_name.clone(),
-            ocsp_refusal: self.ocsp_refusal.clone(),
-            slots: RefCell::new(self.slots.take()),
-            ..Self::default()
-        }
-    }
 }
 
 /// A newly accepted client.
