@@ -107,6 +107,10 @@ fn nor_under_a_process_that_keeps_roots_rights() {
 
 #[test]
 fn a_socket_for_each_worker_may_be_asked_for_later_and_given_up() {
+    if is_nginx() {
+        // As above.
+        return;
+    }
     let mut gw = gateway(CONF).with("up", "127.0.0.1:1").workers(3).start();
     let shared = CONF.to_owned();
     let own = CONF.replace("%in;", "%in reuseport;");
