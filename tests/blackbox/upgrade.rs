@@ -2,7 +2,7 @@
 
 use testkit::{Gateway, Peer, Signal, TcpBackend, is_over, poll};
 
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const PID: &str = "server { listen 127.0.0.1:%in; return $pid; }";
 
@@ -90,6 +90,10 @@ fn the_way_back() {
 fn go_back(gw: &Gateway) {
     let (old, new) = change(gw);
     gw.signal_to(old, Signal::WINCH);
+    if is_nginx() {
+        // A master that finds both signals at once goes by HUP first, and ends up without workers.
+        gw.wait_error("exited with code 0");
+    }
     poll("the new one serves alone", || {
         let answers: Vec<String> = (0..10).map(|_| gw.ask("in", "")).collect();
         answers.iter().all(|answer| answer == &answers[0]).then_some(())
