@@ -47,6 +47,23 @@ fn carries_bulk() {
 }
 
 #[test]
+fn a_client_that_refuses_the_certificate_is_quoted() {
+    let gw = answering("never", "").level("info").start();
+    let told = |args: &str, alert: &str| {
+        assert_eq!(ask(&gw, &format!("{args} -verify_return_error")), None);
+        let line = gw.wait_error(alert);
+        assert_eq!(line.level, "info");
+        assert!(line.text.starts_with("SSL_do_handshake() failed (SSL: error:0A000"), "{}", line.text);
+    };
+    for version in ["-tls1_3", "-tls1_2"] {
+        told(version, "0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48) while SSL handshaking, ");
+        let other_name = format!("{version} -CAfile %pki/ca1.crt -verify_hostname other.test");
+        told(&other_name, "0A000412:SSL routines::ssl/tls alert bad certificate:SSL alert number 42) while SSL ");
+    }
+    assert_eq!(gw.errors().iter().filter(|line| line.text.contains("SSL_do_handshake() failed")).count(), 4);
+}
+
+#[test]
 fn tls_1_2_and_1_3_by_default() {
     let gw = answering("$ssl_protocol", "").start();
     assert_eq!(ask(&gw, "").as_deref(), Some("TLSv1.3"));

@@ -13,6 +13,10 @@ mod tests;
 /// ([`HandshakeError::Certificate`](crate::HandshakeError::Certificate)).
 pub const CERT_CB_ERROR: &str = "error:0A000179:SSL routines::cert cb error";
 
+/// The reason of an alert is this and its number.
+#[cfg(feature = "aws-lc")]
+const ALERT: u32 = 1000;
+
 /// Library number of TLS itself within an OpenSSL 3 error code.
 const LIB_SSL: u32 = 20;
 /// The same of OCSP, whose reasons have the same numbers in both libraries.
@@ -40,6 +44,15 @@ impl LibraryErrors {
     /// One error made here, where the library says nothing or something else.
     pub(crate) fn single(code: u32, library: &str, reason: &str, data: &str) -> Self {
         Self(vec![Entry { code, library: library.to_owned(), reason: reason.to_owned(), data: data.to_owned() }])
+    }
+
+    /// An alert of the peer that the library did not understand.
+    #[cfg(feature = "aws-lc")]
+    pub(crate) fn alert(description: u8) -> Self {
+        let number = ALERT + u32::from(description);
+        let known = reasons::SSL_REASONS.iter().find(|row| row.1 == number);
+        let reason = known.map_or_else(|| format!("reason({number})"), |row| row.2.to_owned());
+        Self::single(LIB_SSL << 23 | number, "SSL routines", &reason, &format!("SSL alert number {description}"))
     }
 
     /// The same with another error behind.

@@ -15,12 +15,14 @@ use crate::error_text::LibraryErrors;
 use crate::server::ServerContext;
 
 mod handshake;
+mod tail;
 
 pub use handshake::{Choice, Chooser, Status};
+use tail::Tail;
 
 /// A connection over the socket `S`.
 pub struct Stream<S> {
-    inner: SslStream<S>,
+    inner: SslStream<Tail<S>>,
     /// Until the `ClientHello` has come.
     waiting: Option<handshake::Waiting>,
     is_established: bool,
@@ -82,7 +84,7 @@ impl<S: Read + Write> Stream<S> {
         backend::allow_long_hello(&mut ssl);
         ssl.set_accept_state();
         Ok(Self {
-            inner: SslStream::new(ssl, socket)?,
+            inner: SslStream::new(ssl, Tail::new(socket))?,
             waiting: Some(handshake::Waiting { default: Arc::clone(&default), chooser }),
             is_established: false,
             origin: Some(default),
@@ -92,7 +94,7 @@ impl<S: Read + Write> Stream<S> {
     /// The client side.
     pub fn connect(socket: S, context: &ClientContext, options: &ConnectOptions<'_>) -> Result<Self, TlsError> {
         let ssl = context.connection(options)?;
-        Ok(Self { inner: SslStream::new(ssl, socket)?, waiting: None, is_established: false, origin: None })
+        Ok(Self { inner: SslStream::new(ssl, Tail::new(socket))?, waiting: None, is_established: false, origin: None })
     }
 
     /// Whether the client's `ClientHello` is not complete yet.
@@ -167,12 +169,12 @@ impl<S: Read + Write> Stream<S> {
 
     /// The socket.
     pub fn socket(&self) -> &S {
-        self.inner.get_ref()
+        &self.inner.get_ref().socket
     }
 
     /// The socket. Bytes taken from it or put on it would break the connection.
     pub fn socket_mut(&mut self) -> &mut S {
-        self.inner.get_mut()
+        &mut self.inner.get_mut().socket
     }
 
     /// Takes this connection's session out of the server's caches, after its client certificate was refused.

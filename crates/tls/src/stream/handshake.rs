@@ -17,6 +17,10 @@ use crate::server::ServerContext;
 
 const NO_SUITABLE_KEY_SHARE: u32 = 101;
 const NO_APPLICATION_PROTOCOL: u32 = 235;
+#[cfg(feature = "aws-lc")]
+const BAD_PACKET_LENGTH: u32 = 115;
+#[cfg(feature = "aws-lc")]
+const ALERT_CLOSE_NOTIFY: u8 = 0;
 const ALERT_INTERNAL_ERROR: u8 = 80;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
@@ -69,6 +73,7 @@ impl<S: Read + Write> Stream<S> {
             let error = match self.inner.do_handshake() {
                 Ok(()) => {
                     self.is_established = true;
+                    self.inner.get_mut().forget();
                     return Ok(Status::Done);
                 }
                 Err(error) => error,
@@ -77,7 +82,10 @@ impl<S: Read + Write> Stream<S> {
                 if self.origin.is_some() {
                     expect_second_hello(backend::ssl_mut(&mut self.inner));
                 }
-                return stopped(error).inspect_err(|error| self.forget_cipher(error));
+                let alert = self.inner.get_ref().alert();
+                return stopped(error)
+                    .map_err(|error| alert_in_plain(error, alert))
+                    .inspect_err(|error| self.forget_cipher(error));
             };
             choose(&mut self.inner, waiting)?;
         }
@@ -159,6 +167,24 @@ fn reject<S: Read + Write>(stream: &mut SslStream<S>) -> HandshakeError {
 fn fail<S: Read + Write>(stream: &mut SslStream<S>, text: String) -> HandshakeError {
     backend::abort(stream, ALERT_INTERNAL_ERROR);
     HandshakeError::Certificate(text)
+}
+
+/// A client on OpenSSL that refuses our certificate says so before it begins to encrypt. OpenSSL expects that; AWS-LC takes it for
+/// an encrypted record, and a broken one.
+#[cfg(feature = "aws-lc")]
+fn alert_in_plain(error: HandshakeError, alert: Option<u8>) -> HandshakeError {
+    match (&error, alert) {
+        (HandshakeError::Library(errors), Some(alert)) if errors.is(BAD_PACKET_LENGTH) => match alert {
+            ALERT_CLOSE_NOTIFY => HandshakeError::Closed,
+            _ => HandshakeError::Library(LibraryErrors::alert(alert)),
+        },
+        _ => error,
+    }
+}
+
+#[cfg(not(feature = "aws-lc"))]
+fn alert_in_plain(error: HandshakeError, _: Option<u8>) -> HandshakeError {
+    error
 }
 
 fn stopped(error: Error) -> Result<Status, HandshakeError> {
