@@ -186,6 +186,37 @@ fn access_log_to_a_unix_syslog() {
 }
 
 #[test]
+fn servers_that_inherit_a_syslog_share_its_socket() {
+    for log in ["access_log syslog:server=%sys,tag=t f", "error_log syslog:server=%sys,tag=t error"] {
+        let receiver = UdpBackend::silent();
+        let conf = format!(
+            "log_format f '$status'; {log};\nserver {{ listen 127.0.0.1:%in; deny all; }}\n\
+             server {{ listen 127.0.0.1:%in2; deny all; }}"
+        );
+        let gw = gateway(&conf).with("sys", receiver.addr()).start();
+        gw.ask("in", "");
+        gw.ask("in2", "");
+        let sources: Vec<_> = receiver.wait_for(2).into_iter().map(|(_, from)| from).collect();
+        assert_eq!(sources[0], sources[1], "{log}");
+    }
+}
+
+#[test]
+fn lines_about_the_access_log_know_no_upstream_connection() {
+    let backend = TcpBackend::echo();
+    let conf = "log_format f '$upstream_bytes_sent'; access_log %dir/access.log f;\n\
+                access_log %dir/none/$server_port f; server { listen 127.0.0.1:%in; proxy_pass %up; }";
+    let gw = gateway(conf).with("up", backend.addr()).start();
+    let mut client = gw.connect("in");
+    client.send("abc");
+    client.recv(3);
+    drop(client);
+    assert_eq!(gw.access(1), ["3"]);
+    let line = gw.wait_error("No such file or directory").text;
+    assert!(line.ends_with(", bytes from/to client:3/3, bytes from/to upstream:3/0"), "{line}");
+}
+
+#[test]
 fn error_log_to_syslog_carries_its_own_time() {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_read_timeout(Some(testkit::LIMIT)).unwrap();

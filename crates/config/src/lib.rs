@@ -90,7 +90,7 @@ pub struct Server {
     /// Timeouts, buffers and resolver of the stream core.
     pub core: core::Core,
     /// `error_log`s in force.
-    pub error_log: Arc<[main_context::ErrorLog]>,
+    pub error_log: Arc<[Arc<main_context::ErrorLog>]>,
     /// `access_log`s in force, in written order.
     pub access_log: log::AccessLogs,
     /// `set`, in written order.

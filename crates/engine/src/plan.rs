@@ -150,8 +150,12 @@ impl Draft {
 
     /// Opens the logs.
     pub fn open_logs(self, kept: &mut Kept) -> Result<Logged, BuildError> {
-        let mut opener =
-            Opener { files: &mut kept.files, hostname: &self.hostname, buffered: Vec::new(), syslogs: Vec::new() };
+        let mut opener = Opener {
+            files: &mut kept.files,
+            hostname: &self.hostname,
+            buffered: Vec::new(),
+            opened: Opened::default(),
+        };
         for path in &self.config.log_files {
             opener.file(path)?;
         }
@@ -160,7 +164,7 @@ impl Draft {
         for server in self.config.stream.iter().flat_map(|stream| &stream.servers) {
             logs.push((opener.error_logs(&server.error_log)?, opener.access_logs(&server.access_log)?));
         }
-        for syslog in opener.syslogs {
+        for syslog in opener.opened.senders {
             syslog.tell_trouble_to(&error_log);
         }
         let buffered = opener.buffered;
@@ -323,7 +327,15 @@ struct Opener<'a> {
     files: &'a mut Files,
     hostname: &'a str,
     buffered: Vec<(Arc<LogFile>, Buffer)>,
-    syslogs: Vec<Arc<Sender>>,
+    opened: Opened,
+}
+
+/// What was opened for a directive: the blocks that inherit it share that.
+#[derive(Default)]
+struct Opened {
+    error_logs: Vec<(Arc<ErrorLog>, Target)>,
+    access_logs: Vec<(Arc<config::family::log::AccessLog>, Arc<Sender>)>,
+    senders: Vec<Arc<Sender>>,
 }
 
 impl Opener<'_> {
@@ -333,22 +345,42 @@ impl Opener<'_> {
 
     fn sender(&mut self, to: &Syslog) -> Arc<Sender> {
         let sender = Arc::new(Sender::new(to.clone(), self.hostname.to_owned()));
-        self.syslogs.push(Arc::clone(&sender));
+        self.opened.senders.push(Arc::clone(&sender));
         sender
     }
 
-    fn error_logs(&mut self, logs: &[ErrorLog]) -> Result<ErrorLogs, BuildError> {
+    fn error_logs(&mut self, logs: &[Arc<ErrorLog>]) -> Result<ErrorLogs, BuildError> {
         let mut open = Vec::with_capacity(logs.len());
         for log in logs {
-            let target = match &log.target {
-                LogTarget::File(path) => Target::File(self.file(path)?),
-                LogTarget::Stderr => Target::Stderr,
-                LogTarget::Syslog(to) => Target::Syslog(self.sender(to)),
-                LogTarget::Memory(size) => Target::Memory(Arc::new(Ring::new(*size))),
+            let known = self.opened.error_logs.iter().find(|(other, _)| Arc::ptr_eq(other, log));
+            let target = match known {
+                Some((_, target)) => target.clone(),
+                None => self.error_log(log)?,
             };
             open.push((log.level, target));
         }
         Ok(ErrorLogs::new(open))
+    }
+
+    fn error_log(&mut self, log: &Arc<ErrorLog>) -> Result<Target, BuildError> {
+        let target = match &log.target {
+            LogTarget::File(path) => return Ok(Target::File(self.file(path)?)),
+            LogTarget::Stderr => return Ok(Target::Stderr),
+            LogTarget::Syslog(to) => Target::Syslog(self.sender(to)),
+            LogTarget::Memory(size) => Target::Memory(Arc::new(Ring::new(*size))),
+        };
+        self.opened.error_logs.push((Arc::clone(log), target.clone()));
+        Ok(target)
+    }
+
+    fn access_sender(&mut self, log: &Arc<config::family::log::AccessLog>, to: &Syslog) -> Arc<Sender> {
+        let known = self.opened.access_logs.iter().find(|(other, _)| Arc::ptr_eq(other, log));
+        if let Some((_, sender)) = known {
+            return Arc::clone(sender);
+        }
+        let sender = self.sender(to);
+        self.opened.access_logs.push((Arc::clone(log), Arc::clone(&sender)));
+        sender
     }
 
     fn access_logs(&mut self, logs: &config::family::log::AccessLogs) -> Result<Vec<AccessLog>, BuildError> {
@@ -365,7 +397,7 @@ impl Opener<'_> {
                     }),
                     Disk::default(),
                 ),
-                (AccessTarget::Fixed(LogTarget::Syslog(to)), _) => access::Target::Syslog(self.sender(to)),
+                (AccessTarget::Fixed(LogTarget::Syslog(to)), _) => access::Target::Syslog(self.access_sender(log, to)),
                 (AccessTarget::Fixed(LogTarget::File(path)), None) => access::Target::File(self.file(path)?),
                 (AccessTarget::Fixed(LogTarget::File(path)), Some(buffer)) => {
                     let file = self.file(path)?;

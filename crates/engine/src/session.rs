@@ -248,6 +248,8 @@ impl Session {
     /// The end: counts, access log lines. Called once, outside of the phases.
     fn end(&self, status: u16) {
         self.status.set(status);
+        // Lines from here on know nothing more of the connection to the upstream. Variables tell of the attempt.
+        self.to_upstream.set(0);
         counters::count(counting::ended(status));
         counters::add(Counter::FromClients, self.received.get());
         counters::add(Counter::FromUpstreams, self.sent.get());

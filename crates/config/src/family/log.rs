@@ -86,7 +86,7 @@ pub struct FileCache {
 /// What one block says.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
-    error_logs: Vec<ErrorLog>,
+    error_logs: Vec<Arc<ErrorLog>>,
     access_logs: Vec<Arc<AccessLog>>,
     /// `access_log off`: none, whatever else the block says.
     access_log_off: bool,
@@ -104,7 +104,7 @@ pub(crate) fn merge(own: &Settings, outer: &Settings) -> AccessLogs {
 
 /// The `error_log`s of a server that says `own` within `outer`; none where those of the main context
 /// hold.
-pub(crate) fn error_logs(own: &Settings, outer: &Settings) -> Arc<[ErrorLog]> {
+pub(crate) fn error_logs(own: &Settings, outer: &Settings) -> Arc<[Arc<ErrorLog>]> {
     let block = if own.error_logs.is_empty() { outer } else { own };
     block.error_logs.as_slice().into()
 }

@@ -55,7 +55,7 @@ pub struct Main {
     /// Whether an `error_log`, here or in a block, is standard error.
     pub tells_stderr: bool,
     /// `error_log`s of the main context; the default log where there is none.
-    pub error_log: Arc<[ErrorLog]>,
+    pub error_log: Arc<[Arc<ErrorLog>]>,
     /// `pcre_jit`.
     pub pcre_jit: bool,
     /// `ssl_object_cache_inheritable`.
@@ -136,7 +136,7 @@ pub(crate) struct Draft {
     lock_file: Option<Box<[u8]>>,
     env: Vec<EnvVariable>,
     pub(super) tells_stderr: bool,
-    pub(super) error_log: Vec<ErrorLog>,
+    pub(super) error_log: Vec<Arc<ErrorLog>>,
     pcre_jit: Option<bool>,
     inherit_objects: Option<bool>,
     timer_resolution: Option<u64>,
@@ -188,7 +188,7 @@ pub(crate) fn finish(loader: &mut Loader<'_>) -> Main {
 }
 
 /// Adds the default log to those that are neither a file nor standard error.
-fn with_default(mut logs: Vec<ErrorLog>, loader: &mut Loader<'_>) -> Vec<ErrorLog> {
+fn with_default(mut logs: Vec<Arc<ErrorLog>>, loader: &mut Loader<'_>) -> Vec<Arc<ErrorLog>> {
     if !logs.iter().any(|log| matches!(log.target, LogTarget::File(_) | LogTarget::Stderr)) {
         let target = match loader.options.error_log.as_slice() {
             b"stderr" => LogTarget::Stderr,
@@ -198,7 +198,7 @@ fn with_default(mut logs: Vec<ErrorLog>, loader: &mut Loader<'_>) -> Vec<ErrorLo
                 LogTarget::File(path)
             }
         };
-        logs.insert(0, ErrorLog { target, level: Level::Error });
+        logs.insert(0, Arc::new(ErrorLog { target, level: Level::Error }));
     }
     logs
 }

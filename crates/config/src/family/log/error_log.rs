@@ -1,5 +1,7 @@
 //! `error_log`, of the main context as of `stream` and `server`.
 
+use std::sync::Arc;
+
 use syntax::{Level, Place, scalar};
 
 use super::syslog;
@@ -19,7 +21,7 @@ const LEAST: usize = 11 + 20 + 20 + 2048;
 /// Adds to the logs of the block being read.
 pub(crate) fn error_log(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
     let target = target(loader, line)?;
-    let log = ErrorLog { target, level: level(line)? };
+    let log = Arc::new(ErrorLog { target, level: level(line)? });
     if loader.context == Contexts::MAIN {
         loader.main.error_log.push(log);
     } else {
