@@ -33,6 +33,7 @@ mod blackbox {
     mod service_manager;
     mod signals;
     mod ssl;
+    mod ssl_end;
     mod ssl_preread;
     mod ssl_session;
     mod ssl_verify;

@@ -561,7 +561,7 @@ fn the_open_name_of_an_encrypted_hello_is_what_preread_goes_by() {
 }
 
 /// A relay that hands on bytes and ends as they come, and keeps what the client said.
-fn tap(to: String) -> TcpBackend {
+pub(super) fn tap(to: String) -> TcpBackend {
     TcpBackend::start(move |peer| {
         let mut out = TcpStream::connect(&to).unwrap();
         let (mut from, mut back) = (out.try_clone().unwrap(), peer.socket().try_clone().unwrap());
@@ -581,7 +581,7 @@ fn tap(to: String) -> TcpBackend {
 }
 
 /// The type of the last of the records.
-fn last_record(mut bytes: &[u8]) -> u8 {
+pub(super) fn last_record(mut bytes: &[u8]) -> u8 {
     let mut last = 0;
     while let Some((header, rest)) = bytes.split_first_chunk::<5>() {
         last = header[0];

@@ -71,10 +71,10 @@ impl LibraryErrors {
         self.0.is_empty()
     }
 
-    /// Whether the peer caused this and it is part of everyday life: nginx logs such errors of clients at info,
-    /// of upstreams at error; all others at crit.
+    /// Whether the peer caused this and it is part of everyday life, by the last error: nginx logs such errors of
+    /// clients at info, of upstreams at error; all others at crit.
     pub fn is_peers_fault(&self) -> bool {
-        self.0.first().is_some_and(|entry| entry.code >> 23 == LIB_SSL && everyday(entry.code & 0x7F_FFFF))
+        self.0.last().is_some_and(|entry| entry.code >> 23 == LIB_SSL && everyday(entry.code & 0x7F_FFFF))
     }
 }
 
@@ -169,14 +169,23 @@ fn everyday(reason: u32) -> bool {
         reason,
         101 // no suitable key share
             | 103 // bad change cipher spec
+            | 108 // bad key share
             | 110 // bad extension
             | 111 // bad digest length
+            | 112 // missing sigalgs extension
+            | 115 // bad packet length
             | 118 // no suitable signature algorithm
+            | 122 // bad key update
             | 129 // block cipher pad is wrong
+            | 133 // ccs received early
+            | 145 // data between ccs and finished
+            | 146 // data length too long
             | 147 // decryption failed
             | 149 // digest check failed
+            | 150 // encrypted length too long
             | 151 // error in received cipher list
             | 152 // excessive message size
+            | 154 // got a fin before a ccs
             | 155 // https proxy request
             | 156 // http request
             | 159 // length mismatch
@@ -186,6 +195,7 @@ fn everyday(reason: u32) -> bool {
             | 187 // no compression specified
             | 193 // no shared cipher
             | 198 // packet length too long
+            | 205 // invalid alert
             | 213 // record length mismatch
             | 226 // clienthello tlsext
             | 227 // parse tlsext
@@ -197,18 +207,23 @@ fn everyday(reason: u32) -> bool {
             | 252 // unknown protocol
             | 258 // unsupported protocol
             | 267 // wrong version number
+            | 271 // bad length
             | 281 // decryption failed or bad record mac
             | 291 // application data after close notify
             | 292 // bad legacy version
+            | 293 // mixed handshake and non handshake data
             | 298 // record too small
             | 300 // ssl3 session id too long
             | 306 // bad ecpoint
+            | 313 // record layer failure
             | 335 // renegotiate ext too long
             | 336 // renegotiation encoding err
             | 337 // renegotiation mismatch
             | 338 // unsafe legacy renegotiation disabled
+            | 339 // no renegotiation
             | 345 // scsv received when renegotiating
             | 373 // inappropriate fallback
+            | 376 // no shared signature algorithms
             | 377 // cert cb error
             | 396 // version too low
             | 409 // too many warn alerts

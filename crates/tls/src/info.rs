@@ -39,9 +39,16 @@ impl<S: Read + Write> Stream<S> {
 
     /// `$ssl_cipher`: OpenSSL's name; `(NONE)` before negotiation.
     pub fn cipher(&self) -> &'static str {
-        let connection = Connection::of(self.ssl());
-        let chosen = self.ssl().current_cipher().filter(|_| !connection.is_some_and(|one| one.has_no_cipher));
+        let is_told = !Connection::of(self.ssl()).is_some_and(|one| one.has_no_cipher) && !self.awaits_its_cipher();
+        let chosen = self.ssl().current_cipher().filter(|_| is_told);
         chosen.map_or("(NONE)", openssl::ssl::SslCipherRef::name)
+    }
+
+    /// Before TLS 1.3, OpenSSL tells of a new session's cipher once the other side encrypts.
+    fn awaits_its_cipher(&self) -> bool {
+        let ssl = self.ssl();
+        let is_over = self.is_established() || self.session_reused() || ssl.version2() == Some(SslVersion::TLS1_3);
+        cfg!(feature = "aws-lc") && !is_over && !ssl.state_string_long().ends_with("read_client_finished")
     }
 
     /// `$ssl_curve`; `None` before negotiation and without key agreement.

@@ -56,8 +56,12 @@ impl TlsEnd {
         Self { stream, socket, remember: None, broken: false, is_bulk: false }
     }
 
-    /// Reads decrypted bytes, as many records as there are and fit; 0 is the end.
+    /// Reads decrypted bytes, as many records as there are and fit; 0 is the end, also that of a connection which is
+    /// broken: an error is told once, and one of the socket not at all.
     fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.broken {
+            return Poll::Ready(Ok(0));
+        }
         let mut stream = self.stream.borrow_mut();
         let mut filled = 0;
         loop {
@@ -82,7 +86,10 @@ impl TlsEnd {
                 Ok(Transfer::WantWrite) => self.socket.poll_writable(),
                 Err(error) => {
                     self.broken = true;
-                    return Poll::Ready(Err(io_error(error)));
+                    return Poll::Ready(match error {
+                        StreamError::Io(error) if error.raw_os_error().is_some() => Ok(0),
+                        error => Err(io_error(error)),
+                    });
                 }
             };
             ready!(wait)?;

@@ -239,7 +239,7 @@ async fn attempt(
                 send_header(s, &socket)?;
             }
             counters::count(Counter::UpstreamHandshakes);
-            let shaking = upstream_tls::handshake(s, &context, group, picked, Rc::clone(&socket));
+            let shaking = early.during(s, upstream_tls::handshake(s, &context, group, picked, Rc::clone(&socket)));
             let shaken = shaking.await.inspect_err(|_| counters::count(Counter::UpstreamHandshakesFailed));
             let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
             announce(s, &socket, picked);

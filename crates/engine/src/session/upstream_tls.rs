@@ -61,6 +61,7 @@ pub(super) async fn handshake(
         Ok(Ok(())) => {}
     }
     if conf.context.verify && !verified(s, &end, &name) {
+        end.say_goodbye();
         return Err(None);
     }
     if reuse {

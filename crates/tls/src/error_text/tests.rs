@@ -33,3 +33,16 @@ fn an_empty_queue_is_nobodys_fault() {
 fn the_table_of_reasons_is_sorted() {
     assert!(reasons::SSL_REASONS.is_sorted_by_key(|row| row.0));
 }
+
+#[test]
+fn what_a_client_breaks_is_its_own_fault() {
+    for reason in [103, 108, 115, 146, 205, 267, 293, 313, 339, 376, 443, 1040, 1120] {
+        assert!(LibraryErrors::single(LIB_SSL << 23 | reason, "SSL routines", "", "").is_peers_fault(), "{reason}");
+    }
+    let decryption = LibraryErrors::single(0x1C80_0064, "Provider routines", "bad decrypt", "");
+    assert!(!decryption.is_peers_fault());
+    assert!(decryption.and(LibraryErrors::single(0x0A00_0119, "SSL routines", "", "")).is_peers_fault());
+    for reason in [68, 107, 134, 191, 203, 299, 410] {
+        assert!(!LibraryErrors::single(LIB_SSL << 23 | reason, "SSL routines", "", "").is_peers_fault(), "{reason}");
+    }
+}

@@ -21,6 +21,12 @@ impl<S> Tail<S> {
         self.last = None;
     }
 
+    /// Whether the peer has said in plain text that it is gone.
+    fn is_given_up(&self) -> bool {
+        const FATAL: u8 = 2;
+        matches!(self.last, Some([0x15, 3, _, 0, 2, FATAL, _]))
+    }
+
     /// The description of the alert in plain text that was the last to come, if one was.
     pub(super) fn alert(&self) -> Option<u8> {
         match self.last {
@@ -44,8 +50,9 @@ impl<S: Read> Read for Tail<S> {
 }
 
 impl<S: Write> Write for Tail<S> {
+    /// What a library says to an alert that it does not understand has nobody to hear it.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes)
+        if self.is_given_up() { Ok(bytes.len()) } else { self.socket.write(bytes) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -68,5 +75,20 @@ mod tests {
         let mut tail = Tail::new(&said[..12]);
         tail.read_to_end(&mut Vec::new()).unwrap();
         assert_eq!(tail.alert(), None);
+    }
+
+    #[test]
+    fn nobody_hears_an_answer_to_a_fatal_alert() {
+        for (level, heard) in [(1, "yes"), (2, "")] {
+            let (mut peer, socket) = std::os::unix::net::UnixStream::pair().unwrap();
+            peer.write_all(&[0x15, 3, 3, 0, 2, level, 48]).unwrap();
+            let mut tail = Tail::new(socket);
+            assert_eq!(tail.read(&mut [0; 99]).unwrap(), LEN);
+            assert_eq!(tail.write(b"yes").unwrap(), 3);
+            drop(tail);
+            let mut said = String::new();
+            peer.read_to_string(&mut said).unwrap();
+            assert_eq!(said, heard);
+        }
     }
 }

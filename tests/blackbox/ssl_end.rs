@@ -1,0 +1,153 @@
+//! How TLS with peers of another make fails and ends: what the logs say of it, and what the peer hears.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use testkit::{End, Gateway, Hello, Peer, TcpBackend, TlsClient, TlsServer};
+
+use super::ssl::{CERT, answering, ask};
+use super::traps::{last_record, tap};
+use crate::gateway;
+
+const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
+const SERVER: &str = "-cert %pki/server.crt -key %pki/server.key";
+/// The type of a record that holds an alert, where the type is not encrypted.
+const ALERT: u8 = 21;
+
+#[test]
+fn there_is_no_cipher_before_the_client_has_agreed() {
+    let conf = format!(
+        "log_format c '$ssl_protocol $ssl_cipher $ssl_session_reused'; access_log %dir/c.log c;\n\
+         {CERT}server {{ listen 127.0.0.1:%in ssl; return '<<<served>>>'; }}"
+    );
+    let gw = gateway(&conf).start();
+    for (nth, version) in VERSIONS.into_iter().enumerate() {
+        assert_eq!(ask(&gw, &format!("{version} -verify_return_error")), None);
+        let chosen = ["TLSv1.2 (NONE) .", "TLSv1.3 TLS_AES_256_GCM_SHA384 ."];
+        assert_eq!(gw.access_in("c.log", nth + 1)[nth], chosen[nth]);
+    }
+    assert_eq!(ask(&gw, "-tls1_2").as_deref(), Some("served"));
+    assert!(gw.access_in("c.log", 3)[2].starts_with("TLSv1.2 ECDHE-RSA-AES"));
+}
+
+#[test]
+fn a_refusal_in_plain_text_is_not_answered() {
+    const GROUP: [u8; 2] = [0, 0x1D];
+    const UNKNOWN_CA: [u8; 7] = [ALERT, 3, 3, 0, 2, 2, 48];
+    let gw = answering("never", "").level("info").start();
+    let share = [&[0, 36][..], &GROUP, &[0, 32], &[9; 32]].concat();
+    let hello = Hello::new().tls13().extension(10, [&[0, 2][..], &GROUP].concat());
+    let hello = hello.extension(13, vec![0, 2, 8, 4]).extension(51, share);
+    let mut client = gw.connect("in");
+    client.send(hello.bytes());
+    let mut said = client.recv_some().unwrap();
+    client.send(UNKNOWN_CA);
+    gw.wait_error("tlsv1 alert unknown ca");
+    said.extend(client.recv_end().0);
+    let encrypted_alert = [0x17, 3, 3, 0, 2 + 1 + 16];
+    assert!(said.starts_with(&[0x16, 3, 3]), "a ServerHello");
+    assert!(!said.windows(5).any(|header| header == encrypted_alert), "{said:02x?}");
+}
+
+/// A relay to `to` that cuts both connections with a reset once it is told to.
+fn cut(to: String) -> (TcpBackend, Arc<AtomicBool>) {
+    let signal = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&signal);
+    let relay = TcpBackend::start(move |peer| {
+        let far = Peer::connect(&to);
+        let pass = |mut from: &TcpStream, mut to: &TcpStream| {
+            from.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+            let mut part = [0; 4096];
+            match from.read(&mut part) {
+                Ok(count) => to.write_all(part.get(..count).unwrap_or_default()).is_ok() && count > 0,
+                Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            }
+        };
+        while !seen.load(Ordering::SeqCst) && pass(peer.socket(), far.socket()) && pass(far.socket(), peer.socket()) {}
+        peer.reset_on_drop();
+        far.reset_on_drop();
+        Vec::new()
+    });
+    (relay, signal)
+}
+
+/// Nothing but the end is told of the session.
+fn only_the_end(gw: &Gateway, side: &str) {
+    gw.wait_error(&format!("{side} disconnected, "));
+    let failed: Vec<_> = gw.errors().into_iter().filter(|line| line.text.contains("failed")).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn a_client_that_resets_has_ended() {
+    for version in VERSIONS {
+        let up = TcpBackend::start(|peer| peer.recv_end().0);
+        let conf = format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}");
+        let gw = gateway(&conf).with("up", up.addr()).level("info").start();
+        let (relay, signal) = cut(gw.addr("in"));
+        let client = TlsClient::new(relay.addr()).args(version).request("hello\n");
+        let client = std::thread::spawn(move || client.run());
+        gw.wait_error("proxy 127.0.0.1:");
+        signal.store(true, Ordering::SeqCst);
+        only_the_end(&gw, "client");
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn an_upstream_that_resets_has_ended() {
+    for version in VERSIONS {
+        let server = TlsServer::start(&format!("{SERVER} {version}"));
+        let (relay, signal) = cut(server.addr());
+        let conf = "server { listen 127.0.0.1:%in; proxy_ssl on; proxy_pass %up; }";
+        let gw = gateway(conf).with("up", relay.addr()).level("info").start();
+        let mut client = gw.connect("in");
+        client.send("hello\n");
+        assert_eq!(client.recv_line(), "olleh\n");
+        signal.store(true, Ordering::SeqCst);
+        assert_eq!(client.recv_end(), (Vec::new(), End::Fin));
+        only_the_end(&gw, "upstream");
+    }
+}
+
+#[test]
+fn an_upstream_that_is_refused_hears_of_it() {
+    let server = TlsServer::start(&format!("{SERVER} -tls1_2"));
+    for (more, why) in [
+        ("proxy_ssl_trusted_certificate %pki/ca1.crt; proxy_ssl_name other.test;", "does not match \"other.test\""),
+        ("proxy_ssl_trusted_certificate %pki/ca2.crt; proxy_ssl_name a.example.com;", "certificate verify error: (2"),
+    ] {
+        let tapped = tap(server.addr());
+        let conf =
+            format!("server {{ listen 127.0.0.1:%in; proxy_ssl on; proxy_pass %up; proxy_ssl_verify on; {more} }}");
+        let gw = gateway(&conf).with("up", tapped.addr()).start();
+        gw.connect("in").wait_for_end();
+        gw.wait_error(why);
+        assert_eq!(last_record(&tapped.received(0)), ALERT, "close_notify");
+    }
+}
+
+#[test]
+fn a_client_is_read_while_hands_are_shaken_with_the_upstream() {
+    let silent = TcpBackend::start(|peer| peer.recv_end().0);
+    let conf = format!(
+        "log_format r '$status $bytes_received'; access_log %dir/access.log r; {CERT}\
+         server {{ listen 127.0.0.1:%in ssl; proxy_ssl on; proxy_pass %up; proxy_connect_timeout 1s; }}"
+    );
+    let gw = gateway(&conf).with("up", silent.addr()).start();
+    gw.tls("in").request("hello\n").run();
+    assert_eq!(gw.access(1), ["502 6"]);
+}
+
+#[test]
+fn a_record_that_is_too_long_is_the_clients_fault() {
+    let gw = answering("never", "").level("info").start();
+    let mut client = gw.connect("in");
+    client.send([vec![22, 3, 1, 0x41, 1], vec![0; 0x4101]].concat());
+    client.wait_for_end();
+    let line = gw.wait_error("SSL_do_handshake() failed (SSL: error:0A000092:SSL routines::data length too long");
+    assert_eq!(line.level, "info");
+}
