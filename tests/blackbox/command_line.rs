@@ -119,6 +119,13 @@ fn errors_after_parsing_come_after_syntax_is_ok() {
 }
 
 #[test]
+fn a_pid_file_that_cannot_be_filled() {
+    let (done, _scratch, _) = run_with("pid /dev/full;\ndaemon off;\nevents {}\n", &[]);
+    assert_eq!(done.code, Some(1));
+    assert_eq!(done.messages(), ["[crit] pwrite() \"/dev/full\" failed (28: No space left on device)"]);
+}
+
+#[test]
 fn q_silences_success_but_not_failure() {
     for flags in [&["-t", "-q"][..], &["-tq"], &["-qt"]] {
         let (done, _scratch, _) = run_with(GOOD, flags);

@@ -284,6 +284,51 @@ fn without_a_master_process() {
 }
 
 #[test]
+fn without_a_master_process_logs_are_reopened_once() {
+    let conf = "server { listen 127.0.0.1:%in; return x; }";
+    let mut gw = gateway(conf).main("master_process off;").level("notice").start();
+    gw.ask("in", "");
+    gw.signal(Signal::USR1);
+    gw.wait_error("reopening logs");
+    assert_eq!(gw.stop(), Some(0));
+    let lines: Vec<_> = gw.errors().into_iter().filter(|line| line.text == "reopening logs").collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[test]
+fn logs_are_reopened_in_their_written_order() {
+    let names = ["q", "b", "z", "a", "k"];
+    let logs: String = names.map(|name| format!("access_log %dir/kept/{name} f; ")).concat();
+    let conf = format!("log_format f '$status'; {logs} server {{ listen 127.0.0.1:%in; return x; }}");
+    let builder = gateway(&conf);
+    let dir = builder.dir().join("kept");
+    std::fs::create_dir(&dir).unwrap();
+    let mut gw = builder.start();
+    gw.ask("in", "");
+    std::fs::remove_dir_all(&dir).unwrap();
+    gw.signal(Signal::USR1);
+    let lines = gw.wait_errors("No such file", names.len());
+    for (line, name) in lines.iter().zip(names) {
+        assert!(line.text.starts_with(&format!("open() \"{}\" failed", dir.join(name).display())), "{lines:?}");
+    }
+    assert_eq!(gw.stop(), Some(0));
+}
+
+#[test]
+fn a_worker_says_its_last_word_in_the_first_log_alone() {
+    for user in ["root root", "nobody nogroup"] {
+        let conf = "server { listen 127.0.0.1:%in; return x; }";
+        let main = "error_log %dir/second.log notice;";
+        let mut gw = gateway(conf).user(user).main(main).level("notice").start();
+        gw.ask("in", "");
+        assert_eq!(gw.stop(), Some(0));
+        let exits = |text: &str| text.lines().filter(|line| line.ends_with(": exit")).count();
+        let second = std::fs::read_to_string(gw.path("second.log")).unwrap();
+        assert_eq!((exits(&gw.error_text()), exits(&second)), (2, 1), "{user}");
+    }
+}
+
+#[test]
 fn who_asks_for_a_reload_is_told_why_it_failed() {
     if is_nginx() {
         return;

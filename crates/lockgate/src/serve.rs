@@ -138,8 +138,10 @@ impl<'a> Master<'a> {
         }
         // Threads inherit the mask: signals are taken by this thread alone.
         let signals = Signals::take().map_err(|error| failed("sigprocmask()", error))?;
-        let pid = PidFile::write(&plan.main.pid)
-            .map_err(|error| failed(&format!("open() \"{}\"", plan.main.pid.display()), error))?;
+        let pid = PidFile::write(&plan.main.pid).map_err(|why| {
+            report.line(why.level, &why.text);
+            Refused
+        })?;
         let now = Instant::now();
         let rotation = Rotation::of(plan.certificate_files(), instance.reading_since);
         let mut expiry = Expiry::default();
@@ -336,7 +338,7 @@ impl<'a> Master<'a> {
         self.instance.close(last);
         if self.plan.main.master_process && Process::user_of(&self.plan).is_none() {
             self.log(Level::Notice, "exiting");
-            self.log(Level::Notice, "exit");
+            self.plan.error_log.write_last(Level::Notice, b"exit");
         }
         self.remove(&self.pid);
         self.log(Level::Notice, "exit");

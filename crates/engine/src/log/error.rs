@@ -97,20 +97,36 @@ impl ErrorLogs {
         WeakLogs(Arc::downgrade(&self.logs), self.most)
     }
 
+    /// Writes the last line of a worker: only the log that most goes to is open then, servers and memory apart.
+    pub fn write_last(&self, level: Level, text: &[u8]) {
+        let open = |target: &Target| matches!(target, Target::File(_) | Target::Stderr);
+        if let Some((admitted, target)) = self.logs.iter().find(|(_, target)| open(target))
+            && level <= *admitted
+        {
+            target.write(level, &line(level, None, text));
+        }
+    }
+
     /// Writes `text` to every log that admits `level`; `connection` is the client's number.
     pub fn write(&self, level: Level, connection: Option<u64>, text: &[u8]) {
         if !self.admits(level) {
             return;
         }
-        let mut line = head(level, connection);
-        let mut text = text.to_vec();
-        disarm(&mut text);
-        line.extend_from_slice(&fitted(text, LONGEST.saturating_sub(line.len())));
-        line.push(b'\n');
+        let line = line(level, connection, text);
         for (_, target) in self.logs.iter().filter(|(admitted, _)| level <= *admitted) {
             target.write(level, &line);
         }
     }
+}
+
+/// A whole line of `text`, whatever bytes that has.
+fn line(level: Level, connection: Option<u64>, text: &[u8]) -> Vec<u8> {
+    let mut line = head(level, connection);
+    let mut text = text.to_vec();
+    disarm(&mut text);
+    line.extend_from_slice(&fitted(text, LONGEST.saturating_sub(line.len())));
+    line.push(b'\n');
+    line
 }
 
 /// The beginning of a line.

@@ -19,6 +19,8 @@ use super::errno;
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
+    /// How many files were opened before it, and itself.
+    number: u64,
     file: File,
     disk: Disk,
 }
@@ -26,7 +28,7 @@ pub struct LogFile {
 impl LogFile {
     /// Opens `path` for appending; it is created with mode 0644.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: append(path)?, disk: Disk::default() })
+        Ok(Self { path: path.to_owned(), number: 0, file: append(path)?, disk: Disk::default() })
     }
 
     /// Where it is.
@@ -93,6 +95,7 @@ fn append(path: &Path) -> io::Result<File> {
 #[derive(Debug, Default)]
 pub struct Files {
     by_path: HashMap<PathBuf, Arc<LogFile>>,
+    opened: u64,
 }
 
 impl Files {
@@ -101,9 +104,15 @@ impl Files {
         if let Some(open) = self.by_path.get(path) {
             return Ok(Arc::clone(open));
         }
-        let file = Arc::new(LogFile::open(path)?);
+        let file = Arc::new(LogFile { number: self.count(), ..LogFile::open(path)? });
         self.by_path.insert(path.to_owned(), Arc::clone(&file));
         Ok(file)
+    }
+
+    /// The number of the next file.
+    fn count(&mut self) -> u64 {
+        self.opened += 1;
+        self.opened
     }
 
     /// The open files by their paths, for another process that writes to them.
@@ -116,16 +125,19 @@ impl Files {
         if let Some(open) = self.by_path.get(path) {
             return os::process::replace_fd(file.as_fd(), open.file.as_fd());
         }
-        let file = Arc::new(LogFile { path: path.to_owned(), file: file.into(), disk: Disk::default() });
-        self.by_path.insert(path.to_owned(), file);
+        let (path, number) = (path.to_owned(), self.count());
+        let file = Arc::new(LogFile { path: path.clone(), number, file: file.into(), disk: Disk::default() });
+        self.by_path.insert(path, file);
         Ok(())
     }
 
-    /// Reopens every file for those who run as `owner`, where that is not this user; what went wrong is returned, each
+    /// Reopens every file, the first one first, for those who run as `owner`, where that is not this user; what went wrong is returned, each
     /// with its level.
     pub fn reopen(&self, owner: Option<u32>) -> Vec<(Level, String)> {
         let mut wrong = Vec::new();
-        for file in self.by_path.values() {
+        let mut files: Vec<_> = self.by_path.values().collect();
+        files.sort_unstable_by_key(|file| file.number);
+        for file in files {
             let path = file.path.display();
             if let Err(error) = file.reopen() {
                 wrong.push((Level::Emerg, format!("open() \"{path}\" failed{}", errno(&error))));

@@ -1,8 +1,19 @@
 //! The pid file: where it is, what it is called while a new binary takes over, and its end.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use engine::log::errno;
+use syntax::Level;
+
+/// Why a pid file could not be written: what to say of it.
+#[derive(Debug)]
+pub(super) struct NotWritten {
+    pub(super) level: Level,
+    pub(super) text: String,
+}
 
 /// A pid file that this process has written.
 #[derive(Debug)]
@@ -10,15 +21,22 @@ pub(super) struct PidFile(PathBuf);
 
 impl PidFile {
     /// Writes the number of this process.
-    pub(super) fn write(path: &Path) -> io::Result<Self> {
-        std::fs::write(path, format!("{}\n", std::process::id()))?;
+    pub(super) fn write(path: &Path) -> Result<Self, NotWritten> {
+        let failed = |level, call: &str, error: io::Error| NotWritten {
+            level,
+            text: format!("{call} \"{}\" failed{}", path.display(), errno(&error)),
+        };
+        let mut file = File::create(path).map_err(|error| failed(Level::Emerg, "open()", error))?;
+        // A full disk, mostly.
+        file.write_all(format!("{}\n", std::process::id()).as_bytes())
+            .map_err(|error| failed(Level::Crit, "pwrite()", error))?;
         // Created under whatever umask; it is for everybody to read.
         let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
         Ok(Self(path.to_owned()))
     }
 
     /// Another one at `path`, unless that is where this one is.
-    pub(super) fn beside(&self, path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn beside(&self, path: &Path) -> Result<Option<Self>, NotWritten> {
         if self.0 == path { Ok(None) } else { Self::write(path).map(Some) }
     }
 

@@ -46,9 +46,8 @@ impl Master<'_> {
         if checked.main().lock_file != self.plan.main.lock_file {
             report.line(Level::Emerg, "\"lock_file\" could not be changed, ignored");
         }
-        let pid = self.pid.beside(&checked.main().pid).map_err(|error| {
-            let reason = engine::log::errno(&error);
-            report.line(Level::Emerg, &format!("open() \"{}\" failed{reason}", checked.main().pid.display()));
+        let pid = self.pid.beside(&checked.main().pid).map_err(|why| {
+            report.line(why.level, &why.text);
             Refused
         })?;
         let opened = self.instance.open(checked, report, false);
@@ -138,7 +137,9 @@ impl Master<'_> {
     /// Writes to new log files where the old ones were moved away.
     pub(super) fn reopen(&mut self) {
         if let Crew::Threads(threads) = &self.crew {
-            self.log(Level::Notice, "reopening logs");
+            if self.plan.main.master_process {
+                self.log(Level::Notice, "reopening logs");
+            }
             threads.workers.flush_logs();
         }
         self.instance.reopen(&self.plan);

@@ -215,7 +215,7 @@ impl Worker<'_> {
 
     fn exit(&self) -> ExitCode {
         self.log(Level::Notice, "exiting");
-        self.log(Level::Notice, "exit");
+        self.plan.error_log.write_last(Level::Notice, b"exit");
         ExitCode::SUCCESS
     }
 
