@@ -48,11 +48,13 @@ class Nginx(Contestant):
     def _listen(self, w, port, more=""):
         return f"listen 127.0.0.1:{port}{more}{' reuseport' * w.reuseport};"
 
-    def _pass(self, w, port, backends, env):
+    def _by_name(self, w, variable, backends):
         names = ["bench.test be;", "small.test small;" if w.small else "", "default none;"]
-        around = [f"map $ssl_preread_server_name $up {{ {' '.join(names)} }}",
-                  f"upstream be {{ server 127.0.0.1:{backends[0]}; }}",
-                  f"upstream small {{ server 127.0.0.1:{backends[-1]}; }}", "upstream none { server 127.0.0.1:1; }"]
+        return [f"map {variable} $up {{ {' '.join(names)} }}", f"upstream be {{ server 127.0.0.1:{backends[0]}; }}",
+                f"upstream small {{ server 127.0.0.1:{backends[-1]}; }}", "upstream none { server 127.0.0.1:1; }"]
+
+    def _pass(self, w, port, backends, env):
+        around = self._by_name(w, "$ssl_preread_server_name", backends)
         return around, [[self._listen(w, port), "ssl_preread on;", "proxy_pass $up;"]]
 
     def _map(self, w, port, backends, env):
@@ -64,10 +66,11 @@ class Nginx(Contestant):
 
     def _term(self, w, port, backends, env):
         server = [self._listen(w, port, " ssl"), f"ssl_certificate {env.certs}/{w.cert}.crt;",
-                  f"ssl_certificate_key {env.certs}/{w.cert}.key;", f"proxy_pass 127.0.0.1:{backends[0]};"]
+                  f"ssl_certificate_key {env.certs}/{w.cert}.key;",
+                  "proxy_pass $up;" if w.small else f"proxy_pass 127.0.0.1:{backends[0]};"]
         if w.mtls:
             server += [f"ssl_client_certificate {env.certs}/ca.crt;", "ssl_verify_client on;"]
-        return [], [server]
+        return self._by_name(w, "$ssl_server_name", backends) if w.small else [], [server]
 
     def _orig(self, w, port, backends, env):
         server = [self._listen(w, port), f"proxy_pass 127.0.0.1:{backends[0]};", "proxy_ssl on;", "proxy_ssl_verify on;",
@@ -138,8 +141,11 @@ class Haproxy(Contestant):
         return line
 
     def _pass(self, w, server, backends, env):
-        return ["  use_backend be if { req.ssl_sni -i bench.test }",
-                "  use_backend small if { req.ssl_sni -i small.test }" if w.small else "", "  default_backend none",
+        return self._by_name(w, "req.ssl_sni", server, backends)
+
+    def _by_name(self, w, fetch, server, backends):
+        return [f"  use_backend be if {{ {fetch} -i bench.test }}",
+                f"  use_backend small if {{ {fetch} -i small.test }}" if w.small else "", "  default_backend none",
                 "backend be", server, "backend small", f"  server s 127.0.0.1:{backends[-1]}",
                 "backend none", "  server s 127.0.0.1:1"]
 
@@ -150,7 +156,7 @@ class Haproxy(Contestant):
         return [*lines, "backend none", "  server s 127.0.0.1:1"]
 
     def _term(self, w, server, backends, env):
-        return ["  default_backend be", "backend be", server]
+        return self._by_name(w, "ssl_fc_sni", server, backends) if w.small else ["  default_backend be", "backend be", server]
 
     _certs = _term
 
@@ -172,14 +178,15 @@ class Envoy(Contestant):
         chains = listener["filter_chains"]
         inspector = [{"name": "envoy.filters.listener.tls_inspector", "typed_config": {
             "@type": self.types + "filters.listener.tls_inspector.v3.TlsInspector"}}]
-        if w.mode == "pass":
-            listener["listener_filters"] = inspector
-            chains.append(self._chain("be", "bench.test"))
+        if w.mode in ("pass", "term"):
+            tls = {"transport_socket": self._downstream(f"{env.certs}/{w.cert}", w, env)} if w.mode == "term" else {}
+            by_name = w.mode == "pass" or w.small
+            if by_name:
+                listener["listener_filters"] = inspector
+            chains.append(self._chain("be", "bench.test" if by_name else None) | tls)
             if w.small:
-                chains.append(self._chain("small", "small.test"))
+                chains.append(self._chain("small", "small.test") | tls)
                 clusters.append(self._cluster("small", backends[-1]))
-        elif w.mode == "term":
-            chains.append(self._chain("be") | {"transport_socket": self._downstream(f"{env.certs}/{w.cert}", w, env)})
         elif w.mode == "certs":
             listener["listener_filters"] = inspector
             many = env.certificates(w.names)

@@ -42,6 +42,7 @@ MAIN = [
     Row("W9", "one byte there and back, p50, µs", "p50, µs", 1.0),
     Row("W9", "the same, p99, µs", "p99, µs", 1.0),
     Row("W9-beside", "the same beside 16 bulk connections, p99, µs", "p99, µs"),
+    Row("W9-beside-tls", "the same by TLS, beside 16 bulk connections up, p99, µs", "p99, µs"),
     Row("W10-churn", "20 reloads, 20 connections opened before each: memory grown, MiB", "grown, MiB"),
 ]
 

@@ -131,10 +131,12 @@ class Workloads:
         ping = ["gen", "--kind", "ping", "--front", "hello", "--rounds", str(count), "--warm", "1000"]
         self.add("W9", "one byte there and back", "pass", ping, "ping", count)
         count = self.part(500, 100)
-        ping = ["gen", "--kind", "ping", "--front", "hello", "--rounds", str(count), "--warm", "50", "--name", "small.test"]
-        self.add("W9-beside", "one byte there and back beside 16 bulk connections", "pass",
-                 ["gen", "--kind", "down", "--front", "hello", "--bytes", str(1 << 50), "--at-once", "16", "--count", "16",
-                  "--endless"], "beside", count, small=ping)
+        for id, mode, way, front, title in (("W9-beside", "pass", "down", ["hello"], "bulk connections"),
+                                            ("W9-beside-tls", "term", "up", ["tls", *AUTHORITY], "connections of TLS bulk up")):
+            ping = ["gen", "--kind", "ping", "--front", *front, "--rounds", str(count), "--warm", "50", "--name", "small.test"]
+            self.add(id, f"one byte there and back beside 16 {title}", mode,
+                     ["gen", "--kind", way, "--front", *front, "--bytes", str(1 << 50), "--at-once", "16", "--count", "16",
+                      "--endless"], "beside", count, small=ping, cert="two")
 
     def reload(self):
         count = self.part(1000, 50)

@@ -31,8 +31,9 @@ fn name(text: &str) -> Result<X509Name, ErrorStack> {
     Ok(builder.build())
 }
 
-/// A certificate for `subject`, signed by `issuer`, or by itself if there is none.
-fn certificate(subject: &str, key: &Key, issuer: Option<&(X509, Key)>) -> Result<X509, ErrorStack> {
+/// A certificate for `names`, signed by `issuer`, or by itself if there is none. The first name is the subject's.
+fn certificate(names: &[&str], key: &Key, issuer: Option<&(X509, Key)>) -> Result<X509, ErrorStack> {
+    let subject = names.first().copied().unwrap_or_default();
     let mut builder = X509::builder()?;
     builder.set_version(2)?;
     let mut serial = BigNum::new()?;
@@ -47,8 +48,9 @@ fn certificate(subject: &str, key: &Key, issuer: Option<&(X509, Key)>) -> Result
             builder.set_issuer_name(issuer.subject_name())?;
             builder.append_extension(BasicConstraints::new().build()?)?;
             let context = builder.x509v3_context(Some(issuer), None);
-            let names = SubjectAlternativeName::new().dns(subject).build(&context)?;
-            builder.append_extension(names)?;
+            let mut alternatives = SubjectAlternativeName::new();
+            names.iter().for_each(|name| drop(alternatives.dns(name)));
+            builder.append_extension(alternatives.build(&context)?)?;
             builder.sign(issuer_key, MessageDigest::sha256())?;
         }
         None => {
@@ -69,20 +71,21 @@ fn write(directory: &Path, name: &str, certificate: &X509, key: &Key) -> Result<
     Ok(())
 }
 
-/// Makes in `directory`: the authority `ca`; `ec`, `rsa` and `rsa4096` for `bench.test`; `client`.
+/// Makes in `directory`: the authority `ca`; `ec`, `rsa` and `rsa4096` for `bench.test`; `two` for `small.test`, too; `client`.
 pub fn make(directory: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(directory)?;
     let key = ec_key()?;
-    let authority = (certificate("authority of the comparison", &key, None)?, key);
+    let authority = (certificate(&["authority of the comparison"], &key, None)?, key);
     write(directory, "ca", &authority.0, &authority.1)?;
     let keys = [
-        ("ec", "bench.test", ec_key()?),
-        ("rsa", "bench.test", rsa_key(2048)?),
-        ("rsa4096", "bench.test", rsa_key(4096)?),
-        ("client", "client", ec_key()?),
+        ("ec", &["bench.test"][..], ec_key()?),
+        ("rsa", &["bench.test"], rsa_key(2048)?),
+        ("rsa4096", &["bench.test"], rsa_key(4096)?),
+        ("two", &["bench.test", "small.test"], ec_key()?),
+        ("client", &["client"], ec_key()?),
     ];
-    for (file, subject, key) in keys {
-        write(directory, file, &certificate(subject, &key, Some(&authority))?, &key)?;
+    for (file, names, key) in keys {
+        write(directory, file, &certificate(names, &key, Some(&authority))?, &key)?;
     }
     Ok(())
 }
@@ -100,7 +103,7 @@ pub fn many(directory: &Path, into: &Path, count: u64) -> Result<(), Box<dyn Err
     );
     for number in 0..count {
         let (name, key) = (format!("h{number:07}.bench.test"), ec_key()?);
-        write(into, &name, &certificate(&name, &key, Some(&authority))?, &key)?;
+        write(into, &name, &certificate(&[&name], &key, Some(&authority))?, &key)?;
     }
     Ok(())
 }

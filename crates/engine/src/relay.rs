@@ -8,6 +8,7 @@
 mod end;
 mod flow;
 mod pipe;
+mod portions;
 mod rate;
 
 use std::cell::Cell;

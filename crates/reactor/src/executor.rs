@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use os::epoll::{Epoll, Events, Interest};
+use os::epoll::{Epoll, Event, Events, Interest};
 
 use crate::Remote;
+use crate::calm::{CALM, Calm};
 use crate::remote::Mailbox;
 use crate::slab::{Key, Slab};
 use crate::socket::Readiness;
@@ -22,6 +23,8 @@ const EVENTS: usize = 512;
 /// Polls in one pass of the loop for what became ready during the pass. New sessions begin and
 /// tasks answer each other without a look at the sockets in between, but not for ever.
 const CHAIN: usize = 512;
+/// Microseconds for which tasks of calm sockets are polled before others are looked for.
+const CALM_TURN: u64 = 100;
 /// The event number of the mailbox; sockets use their slab keys.
 const MAILBOX: u64 = u64::MAX;
 
@@ -37,10 +40,13 @@ struct Task {
 /// The state of a thread's reactor.
 pub(crate) struct Reactor {
     pub(crate) epoll: Epoll,
+    pub(crate) calm: Calm,
     pub(crate) sockets: RefCell<Slab<Readiness>>,
     pub(crate) wheel: RefCell<Wheel>,
     tasks: RefCell<Slab<Task>>,
     ready: RefCell<VecDeque<TaskId>>,
+    /// Tasks of calm sockets: their turn comes when nobody else is ready.
+    calm_ready: RefCell<VecDeque<TaskId>>,
     /// Tasks that gave way to others: their turn comes after the next look at the sockets.
     yielded: RefCell<Vec<TaskId>>,
     current: Cell<Option<TaskId>>,
@@ -84,13 +90,16 @@ impl Runtime {
         let epoll = Epoll::new()?;
         let mailbox = Mailbox::new()?;
         epoll.add(mailbox.bell(), Interest::Reading, MAILBOX)?;
+        let calm = Calm::new(&epoll)?;
         let now = os::time::monotonic();
         let reactor = Reactor {
             epoll,
+            calm,
             sockets: RefCell::default(),
             wheel: RefCell::new(Wheel::new(now)),
             tasks: RefCell::default(),
             ready: RefCell::default(),
+            calm_ready: RefCell::default(),
             yielded: RefCell::default(),
             current: Cell::new(None),
             now: Cell::new(now),
@@ -117,21 +126,23 @@ impl Runtime {
         let reactor = Rc::clone(&self.reactor);
         CURRENT.with_borrow_mut(|current| *current = Some(Rc::clone(&reactor)));
         let _leave = Leave;
+        os::time::wake_in_time();
         let result = Rc::new(RefCell::new(None));
         let slot = Rc::clone(&result);
         let main = spawn(async move {
             let output = main.await;
             slot.replace(Some(output));
         });
-        let mut events = Events::new(EVENTS);
+        let (mut events, mut calm_events) = (Events::new(EVENTS), Calm::room());
         let mut woken = Vec::new();
         loop {
             reactor.run_ready();
+            reactor.run_calm();
             if let Some(output) = result.take() {
                 return output;
             }
             assert!(reactor.tasks.borrow_mut().find(main.0).is_some(), "the main task panicked");
-            reactor.wait(&mut events, &self.mailbox);
+            reactor.wait(&mut events, &mut calm_events, &self.mailbox);
             reactor.wheel.borrow_mut().advance(reactor.now.get(), &mut woken);
             woken.drain(..).for_each(|task| reactor.wake(task));
         }
@@ -162,6 +173,21 @@ impl Reactor {
         }
     }
 
+    /// Polls tasks of calm sockets for a while. Who else may be ready by then is looked for.
+    fn run_calm(&self) {
+        let mut end = 0;
+        loop {
+            let Some(id) = self.calm_ready.borrow_mut().pop_front() else { return };
+            if end == 0 {
+                end = os::time::monotonic_micros() + CALM_TURN;
+            }
+            self.poll(id);
+            if os::time::monotonic_micros() >= end {
+                return;
+            }
+        }
+    }
+
     fn poll(&self, id: TaskId) {
         let future = self.tasks.borrow_mut().find(id.0).and_then(|task| {
             task.queued = false;
@@ -183,36 +209,56 @@ impl Reactor {
         self.current.set(None);
     }
 
-    fn wait(&self, events: &mut Events, mailbox: &Mailbox) {
-        let timeout = if self.ready.borrow().is_empty() && self.yielded.borrow().is_empty() {
-            let next = self.wheel.borrow().next();
-            next.map_or(-1, |at| {
-                let ahead = at.saturating_sub(os::time::monotonic());
-                i32::try_from(ahead).unwrap_or(i32::MAX)
-            })
-        } else {
-            0
+    fn wait(&self, events: &mut Events, calm_events: &mut Events, mailbox: &Mailbox) {
+        let is_idle = [&self.ready, &self.calm_ready].iter().all(|queue| queue.borrow().is_empty())
+            && self.yielded.borrow().is_empty();
+        let rest = self.calm.rest(&self.epoll);
+        let waited = match rest {
+            _ if !is_idle => self.epoll.wait(events, 0),
+            Some(micros) => self.epoll.wait_micros(events, micros),
+            None => self.epoll.wait(events, self.until_next_timer()),
         };
-        let waited = self.epoll.wait(events, timeout);
         self.now.set(os::time::monotonic());
         self.wall.set(None);
-        if waited.is_err() {
-            return;
+        let mut has_calm = rest == Some(0);
+        if waited.is_ok() {
+            has_calm |= is_idle && rest.is_some() && events.iter().next().is_none();
+            for event in events.iter() {
+                match event.data {
+                    MAILBOX => mailbox.open(),
+                    CALM => has_calm = true,
+                    _ => self.happened(event, &self.ready),
+                }
+            }
         }
-        for event in events.iter() {
-            if event.data == MAILBOX {
-                mailbox.open();
-                continue;
-            }
-            let key = Key { index: event.data as u32, generation: (event.data >> 32) as u32 };
-            let task = self.sockets.borrow_mut().find(key).and_then(|readiness| readiness.happened(event.bits));
-            if let Some(task) = task {
-                self.wake(task);
-            }
+        if has_calm && self.calm.look(calm_events).is_ok() {
+            calm_events.iter().for_each(|event| self.happened(event, &self.calm_ready));
+        }
+    }
+
+    /// Milliseconds, or -1 where no timer is set.
+    fn until_next_timer(&self) -> i32 {
+        let next = self.wheel.borrow().next();
+        next.map_or(-1, |at| i32::try_from(at.saturating_sub(os::time::monotonic())).unwrap_or(i32::MAX))
+    }
+
+    /// Something happened to a socket: who waits for it goes into `queue`.
+    fn happened(&self, event: Event, queue: &RefCell<VecDeque<TaskId>>) {
+        let task = self
+            .sockets
+            .borrow_mut()
+            .find(Key::from_number(event.data))
+            .and_then(|readiness| readiness.happened(event.bits));
+        if let Some(task) = task {
+            self.wake_in(task, queue);
         }
     }
 
     pub(crate) fn wake(&self, id: TaskId) {
+        self.wake_in(id, &self.ready);
+    }
+
+    fn wake_in(&self, id: TaskId, queue: &RefCell<VecDeque<TaskId>>) {
         if let Some(task) = self.tasks.borrow_mut().find(id.0)
             && !task.queued
         {
@@ -220,7 +266,7 @@ impl Reactor {
             if self.current.get() == Some(id) {
                 self.yielded.borrow_mut().push(id);
             } else {
-                self.ready.borrow_mut().push_back(id);
+                queue.borrow_mut().push_back(id);
             }
         }
     }
@@ -233,8 +279,7 @@ impl Reactor {
         readiness: Readiness,
     ) -> io::Result<u32> {
         let key = self.sockets.borrow_mut().insert(readiness);
-        let data = u64::from(key.generation) << 32 | u64::from(key.index);
-        match self.epoll.add(fd, interest, data) {
+        match self.epoll.add(fd, interest, key.number()) {
             Ok(()) => Ok(key.index),
             Err(error) => {
                 self.sockets.borrow_mut().remove(key.index);

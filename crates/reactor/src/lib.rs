@@ -5,6 +5,7 @@
 //! number; the `Waker` that a poll is given does nothing, so futures of other runtimes do not
 //! work on it. A panic in a task ends that task alone.
 
+mod calm;
 mod event;
 mod executor;
 mod listener;
@@ -16,6 +17,7 @@ mod socket;
 mod timer;
 mod wheel;
 
+pub use calm::linger;
 pub use event::Event;
 pub use executor::{Runtime, TaskId, current_task, now, spawn, wake, wake_all, wake_current, wall, yield_now};
 pub use listener::Listener;

@@ -8,6 +8,18 @@ pub(crate) struct Key {
     pub(crate) generation: u32,
 }
 
+impl Key {
+    /// As one number, for epoll.
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// Back from [`Self::number`].
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self { index: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,
@@ -56,6 +68,11 @@ impl<T> Slab<T> {
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(index);
         Some(value)
+    }
+
+    /// The key of a number that is in use.
+    pub(crate) fn key(&self, index: u32) -> Option<Key> {
+        self.slots.get(index as usize).map(|slot| Key { index, generation: slot.generation })
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {

@@ -30,7 +30,7 @@ use os::epoll::Interest;
 use crate::executor::{current_task, with, with_any};
 
 pub use connect::ConnectError;
-use readiness::{END, FAILED, OVER};
+use readiness::{CALM, END, FAILED, OVER};
 pub(crate) use readiness::{READ, Readiness, WRITE};
 
 const UNREGISTERED: u32 = u32::MAX;
@@ -245,12 +245,36 @@ impl Socket {
         self.clear(READ);
     }
 
+    /// Whether this stream can be let wait while others are served, and where the loop is asked to
+    /// linger ([`crate::linger`]). It is without effect before the first wait.
+    pub fn set_calm(&self, calm: bool) {
+        let slot = self.slot.get();
+        if slot == UNREGISTERED || self.is_calm() == calm || self.kind == Kind::Datagram {
+            return;
+        }
+        let moved = with(|reactor| {
+            let key = reactor.sockets.borrow().key(slot);
+            key.is_some_and(|key| reactor.calm.settle(&self.fd, key.number(), &reactor.epoll, calm).is_ok())
+        });
+        if moved {
+            self.with_ready(|ready| *ready ^= CALM);
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        self.with_ready(|ready| *ready & CALM != 0)
+    }
+
     fn deregister(&self) {
         let slot = self.slot.replace(UNREGISTERED);
         if slot != UNREGISTERED {
             let _ = with_any(|reactor| {
-                let _ = reactor.epoll.remove(&self.fd);
-                reactor.sockets.borrow_mut().remove(slot)
+                let known = reactor.sockets.borrow_mut().remove(slot);
+                if known.is_some_and(|known| known.ready & CALM != 0) {
+                    reactor.calm.remove(&self.fd);
+                } else {
+                    let _ = reactor.epoll.remove(&self.fd);
+                }
             });
         }
     }

@@ -10,6 +10,7 @@ use tls::{Shutdown, StreamError, Transfer};
 
 use super::Way;
 use super::pipe::Pipe;
+use super::portions::Portions;
 use crate::tls::{Connection, SessionKey};
 
 /// How long a close waits for the peer's `close_notify`, milliseconds.
@@ -42,6 +43,7 @@ pub struct TlsEnd {
     broken: bool,
     /// Whether it has turned out to bring much at a time.
     is_bulk: bool,
+    portions: Portions,
 }
 
 impl std::fmt::Debug for TlsEnd {
@@ -53,7 +55,7 @@ impl std::fmt::Debug for TlsEnd {
 impl TlsEnd {
     /// A connection that has shaken hands, or is about to.
     pub fn new(stream: Connection, socket: Rc<Socket>) -> Self {
-        Self { stream, socket, remember: None, broken: false, is_bulk: false }
+        Self { stream, socket, remember: None, broken: false, is_bulk: false, portions: Portions::default() }
     }
 
     /// Reads decrypted bytes, as many records as there are and fit; 0 is the end, also that of a connection which is
@@ -80,7 +82,10 @@ impl TlsEnd {
                     continue;
                 }
                 // The end, or an error, is found again at the next read.
-                _ if filled > 0 => return Poll::Ready(Ok(filled)),
+                _ if filled > 0 => {
+                    self.portions.came(filled, &self.socket);
+                    return Poll::Ready(Ok(filled));
+                }
                 Ok(Transfer::Eof) => return Poll::Ready(Ok(0)),
                 Ok(Transfer::WantRead) => self.socket.poll_readable(),
                 Ok(Transfer::WantWrite) => self.socket.poll_writable(),

@@ -18,6 +18,9 @@ pub(super) const URGENT: u8 = 16;
 /// Everything before the peer's end has been read. It stays.
 pub(super) const OVER: u8 = 32;
 
+/// It is one of the calm sockets: not something that happens.
+pub(super) const CALM: u8 = 64;
+
 /// A registered descriptor's state.
 #[derive(Debug)]
 pub(crate) struct Readiness {
