@@ -105,8 +105,8 @@ mod tests {
             streams.wait()
         };
         assert_eq!(wait_after(1, 7), 0);
-        assert_eq!(wait_after(2, 7), 20);
-        assert_eq!(wait_after(1, 8), 20, "the others of the span before may still come");
+        assert_eq!(wait_after(2, 7), 2 * EACH);
+        assert_eq!(wait_after(1, 8), 2 * EACH, "the others of the span before may still come");
         assert_eq!(wait_after(1, 9), 0);
         assert_eq!(wait_after(100, 11), LONGEST);
         assert_eq!(wait_after(1, 13), 0, "nobody was there in between");
