@@ -108,6 +108,24 @@ fn unix_sockets_come_and_go() {
 }
 
 #[test]
+fn a_unix_socket_that_somebody_has_removed_is_told_of() {
+    for signal in [Signal::QUIT, Signal::TERM, Signal::HUP] {
+        let mut gw = gateway("server { listen unix:%dir/s; listen 127.0.0.1:%in; return hi; }").start();
+        let path = gw.path("s");
+        std::fs::remove_file(&path).unwrap();
+        gw.rewrite("server { listen 127.0.0.1:%in; return hi; }");
+        gw.signal(signal);
+        let line = gw.wait_error("unlink()");
+        let expected = format!("unlink() {} failed (2: No such file or directory)", path.display());
+        assert_eq!((line.level.as_str(), line.text), ("emerg", expected));
+        if signal == Signal::HUP {
+            gw.wait_error(&format!("deleting socket {}", path.display()));
+        }
+        gw.stop();
+    }
+}
+
+#[test]
 fn the_name_unix_may_be_in_capitals() {
     let gw = gateway("server { listen UNIX:%dir/s; return hi; }").start();
     assert_eq!(Peer::connect(&format!("unix:{}", gw.path("s").display())).recv_all(), "hi");

@@ -125,7 +125,8 @@ fn one_that_died_after_the_old_workers_went_is_stood_in_for() {
     let gw = gateway(PID).daemon().level("notice").start();
     let (old, new) = change(&gw);
     gw.signal_to(old, Signal::WINCH);
-    gw.wait_error("SIGWINCH");
+    let line = gw.wait_error("SIGWINCH");
+    assert!(line.text.ends_with(", stop accepting connections"), "{line:?}");
     gw.signal_to(new, Signal::TERM);
     poll("the pid file is the old one's again", || (gw.pid_in("pid") == Some(old)).then_some(()));
     poll("the old one serves again", || Peer::try_connect(&gw.addr("in")).is_ok().then_some(()));

@@ -78,7 +78,8 @@ impl Sockets {
             if let Err(error) = self.bind_into(&mut fresh, &listeners, workers, tell, tries) {
                 for key in fresh.keys().filter(|key| !self.bound.contains_key(key)) {
                     if let (Address::Unix(path), _) = key {
-                        remove(path);
+                        // Gone already is just as well.
+                        let _ = remove(path);
                     }
                 }
                 return Err(error);
@@ -165,7 +166,9 @@ impl Sockets {
             if let (false, Some(log), Address::Unix(path)) = (kept, unlink, &key.0) {
                 let text = format!("deleting socket {}", String::from_utf8_lossy(path));
                 log.write(Level::Warn, None, text.as_bytes());
-                remove(path);
+                if let Err(error) = remove(path) {
+                    log.write(Level::Emerg, None, error.0.as_bytes());
+                }
             }
             kept
         });
@@ -198,13 +201,14 @@ impl Sockets {
     }
 
     /// Closes all; `unlink` removes those of the file system, which is for the process that is the last to
-    /// serve them.
-    pub fn close(&mut self, unlink: bool) {
-        for ((address, _), _sockets) in self.bound.drain() {
-            if let (true, Address::Unix(path)) = (unlink, address) {
-                remove(&path);
-            }
-        }
+    /// serve them. What could not be removed is returned.
+    pub fn close(&mut self, unlink: bool) -> Vec<ListenError> {
+        let closed = self.bound.drain().map(|((address, _), _sockets)| address);
+        let paths = closed.filter_map(|address| match address {
+            Address::Unix(path) if unlink => Some(path),
+            _ => None,
+        });
+        paths.filter_map(|path| remove(&path).err()).collect()
     }
 
     /// The sockets of one of `workers`, each with the place of its listener: one for each listener at least, and over
@@ -232,10 +236,10 @@ fn shares(worker: usize, workers: usize, sockets: usize) -> impl Iterator<Item =
     std::iter::once(first).chain(rest)
 }
 
-fn remove(path: &[u8]) {
+fn remove(path: &[u8]) -> Result<(), ListenError> {
     use std::os::unix::ffi::OsStrExt;
-    // Gone already is just as well.
-    let _ = std::fs::remove_file(std::ffi::OsStr::from_bytes(path));
+    std::fs::remove_file(std::ffi::OsStr::from_bytes(path))
+        .map_err(|error| ListenError(format!("unlink() {} failed{}", String::from_utf8_lossy(path), errno(&error))))
 }
 
 /// Accepts clients until the generation drains.

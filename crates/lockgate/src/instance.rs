@@ -12,6 +12,7 @@ use config::family::main_context::Main;
 use config::{Loaded, Options, Stage, World};
 use engine::error::BuildError;
 use engine::listen::Sockets;
+use engine::log::ErrorLogs;
 use engine::plan::{Draft, Kept, Plan, Rotated};
 use engine::workers::{Home, Workers};
 use syntax::{Diagnostic, Level};
@@ -193,9 +194,13 @@ impl Instance {
         self.kept.files.forget_unused();
     }
 
-    /// Closes the listeners; `unlink` removes those of the file system.
-    pub(crate) fn close(&mut self, unlink: bool) {
-        self.sockets.close(unlink);
+    /// Closes the listeners; `unlink` removes those of the file system, and tells `log` of what could not be removed.
+    pub(crate) fn close(&mut self, unlink: bool, log: Option<&ErrorLogs>) {
+        for error in self.sockets.close(unlink) {
+            if let Some(log) = log {
+                log.write(Level::Emerg, None, error.0.as_bytes());
+            }
+        }
     }
 
     /// Reopens every log file; with `plan.main.user` they are that user's.

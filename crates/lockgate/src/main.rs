@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         }
         touch(&checked.main().pid, &report)?;
         let opened = instance.open(checked, &report, true);
-        instance.close(true);
+        instance.close(true, None);
         opened.map(Some)
     });
     if tested.is_err() {

@@ -334,14 +334,14 @@ impl<'a> Master<'a> {
             left.push(process.pid);
         }
         self.end_processes(left);
-        let last = self.is_last();
-        self.instance.close(last);
         if self.plan.main.master_process && Process::user_of(&self.plan).is_none() {
             self.log(Level::Notice, "exiting");
             self.plan.error_log.write_last(Level::Notice, b"exit");
         }
         self.remove(&self.pid);
         self.log(Level::Notice, "exit");
+        let last = self.is_last();
+        self.instance.close(last, Some(&self.plan.error_log));
         ExitCode::SUCCESS
     }
 

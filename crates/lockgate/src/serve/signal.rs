@@ -29,7 +29,7 @@ impl Master<'_> {
                 self.again = None;
                 self.retire();
                 let last = self.is_last();
-                self.instance.close(last);
+                self.instance.close(last, Some(&self.plan.error_log));
             }
             // While sessions end, or a new binary is at work, there is nothing to read.
             Signal::Hup if self.quitting => {
@@ -62,7 +62,7 @@ impl Master<'_> {
                 self.change_binary();
             }
             Signal::Winch if self.plan.main.daemon => {
-                said(", shutting down workers");
+                said(", stop accepting connections");
                 self.again = None;
                 self.retire();
             }

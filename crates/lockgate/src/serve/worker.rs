@@ -184,7 +184,7 @@ impl Worker<'_> {
         self.log(Level::Notice, "gracefully shutting down");
         self.appearance.of_draining_worker();
         let quitting = threads.workers.quit();
-        self.instance.close(false);
+        self.instance.close(false, None);
         let Ok(draining) = Draining::new(quitting) else { return self.exit() };
         let mut keeper = true;
         loop {
