@@ -34,6 +34,23 @@ fn there_is_no_cipher_before_the_client_has_agreed() {
 }
 
 #[test]
+fn an_alert_that_few_know_is_quoted() {
+    for (alert, said) in [
+        (109, "error:0A000455:SSL routines::tlsv13 alert missing extension:SSL alert number 109) "),
+        (121, "error:0A000461:SSL routines::reason(1121):SSL alert number 121) "),
+    ] {
+        let gw = answering("never", "").level("info").start();
+        let hello = Hello::new().extension(10, vec![0, 2, 0, 0x1D]).extension(13, vec![0, 2, 8, 4]);
+        let mut client = gw.connect("in");
+        client.send(hello.bytes());
+        client.recv_some().unwrap();
+        client.send([ALERT, 3, 3, 0, 2, 2, alert]);
+        let line = gw.wait_error(&format!("SSL_do_handshake() failed (SSL: {said}"));
+        assert_eq!(line.level, "info");
+    }
+}
+
+#[test]
 fn a_refusal_in_plain_text_is_not_answered() {
     const GROUP: [u8; 2] = [0, 0x1D];
     const UNKNOWN_CA: [u8; 7] = [ALERT, 3, 3, 0, 2, 2, 48];

@@ -50,8 +50,7 @@ impl LibraryErrors {
     #[cfg(feature = "aws-lc")]
     pub(crate) fn alert(description: u8) -> Self {
         let number = ALERT + u32::from(description);
-        let known = reasons::SSL_REASONS.iter().find(|row| row.1 == number);
-        let reason = known.map_or_else(|| format!("reason({number})"), |row| row.2.to_owned());
+        let reason = alert_reason(number);
         Self::single(LIB_SSL << 23 | number, "SSL routines", &reason, &format!("SSL alert number {description}"))
     }
 
@@ -109,6 +108,17 @@ pub fn error_queue_text() -> String {
     LibraryErrors::take().to_string()
 }
 
+/// OpenSSL's words for an alert of the peer.
+#[cfg(feature = "aws-lc")]
+fn alert_reason(number: u32) -> String {
+    const MISSING_EXTENSION: u32 = ALERT + 109;
+    if number == MISSING_EXTENSION {
+        return "tlsv13 alert missing extension".to_owned();
+    }
+    let known = reasons::SSL_REASONS.iter().find(|row| row.1 == number);
+    known.map_or_else(|| format!("reason({number})"), |row| row.2.to_owned())
+}
+
 #[cfg(not(feature = "aws-lc"))]
 #[expect(clippy::unnecessary_wraps, reason = "the other library drops some entries")]
 fn entry(error: &Error) -> Option<Entry> {
@@ -148,6 +158,15 @@ fn entry(error: &Error) -> Option<Entry> {
             reason: (*text).to_owned(),
             // What the library adds is its own, but for the type that was not read.
             data: if data.starts_with("Type=") { data } else { String::new() },
+        });
+    }
+    let number = error.reason_code() as u32;
+    if library == "SSL routines" && (ALERT..=ALERT + u32::from(u8::MAX)).contains(&number) {
+        return Some(Entry {
+            code: LIB_SSL << 23 | number,
+            library: library.to_owned(),
+            reason: alert_reason(number),
+            data,
         });
     }
     let library = if library.is_empty() { "unknown library" } else { library };

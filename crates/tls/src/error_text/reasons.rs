@@ -105,7 +105,7 @@ pub(super) const SSL_REASONS: &[(&str, u32, &str)] = &[
     ("SSLV3_ALERT_CERTIFICATE_EXPIRED", 1045, "ssl/tls alert certificate expired"),
     ("SSLV3_ALERT_CERTIFICATE_REVOKED", 1044, "ssl/tls alert certificate revoked"),
     ("SSLV3_ALERT_CERTIFICATE_UNKNOWN", 1046, "ssl/tls alert certificate unknown"),
-    ("SSLV3_ALERT_CLOSE_NOTIFY", 1000, "ssl/tls alert close notify"),
+    ("SSLV3_ALERT_CLOSE_NOTIFY", 1000, "reason(1000)"),
     ("SSLV3_ALERT_DECOMPRESSION_FAILURE", 1030, "ssl/tls alert decompression failure"),
     ("SSLV3_ALERT_HANDSHAKE_FAILURE", 1040, "ssl/tls alert handshake failure"),
     ("SSLV3_ALERT_ILLEGAL_PARAMETER", 1047, "ssl/tls alert illegal parameter"),

@@ -34,6 +34,18 @@ fn the_table_of_reasons_is_sorted() {
     assert!(reasons::SSL_REASONS.is_sorted_by_key(|row| row.0));
 }
 
+#[cfg(feature = "aws-lc")]
+#[test]
+fn alerts_without_a_name_have_their_number() {
+    for (alert, text) in [
+        (109, "error:0A000455:SSL routines::tlsv13 alert missing extension:SSL alert number 109"),
+        (116, "error:0A00045C:SSL routines::tlsv13 alert certificate required:SSL alert number 116"),
+        (121, "error:0A000461:SSL routines::reason(1121):SSL alert number 121"),
+    ] {
+        assert_eq!(LibraryErrors::alert(alert).to_string(), text);
+    }
+}
+
 #[test]
 fn what_a_client_breaks_is_its_own_fault() {
     for reason in [103, 108, 115, 146, 205, 267, 293, 313, 339, 376, 443, 1040, 1120] {
