@@ -1,6 +1,11 @@
 //! Cipher strings in OpenSSL's syntax. AWS-LC knows fewer ciphers and no security levels: what it cannot do is
 //! taken out here, and told.
 
+use std::cell::RefCell;
+use std::ffi::CStr;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use openssl::ssl::SslContextBuilder;
 
 use crate::backend;
@@ -30,13 +35,38 @@ pub(crate) fn set(
     list: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), TlsError> {
-    let usable = usable(list, warnings);
-    if usable.is_empty() {
+    let usable = usable(list);
+    if let Some(unknown) = &usable.unknown {
+        warnings.push(Warning(format!("ciphers \"{unknown}\" are not supported by AWS-LC, ignored")));
+    }
+    if usable.ciphers.is_empty() {
         return Err(failed(list, LibraryErrors::default()));
     }
-    builder.set_cipher_list(&usable).map_err(|stack| failed(list, LibraryErrors::from(&stack)))?;
-    lists.ciphers = backend::c_text(&usable);
+    builder.set_cipher_list(&usable.ciphers).map_err(|stack| failed(list, LibraryErrors::from(&stack)))?;
+    lists.ciphers = usable.text.clone();
     Ok(())
+}
+
+/// What the library can do of a list.
+#[derive(Debug, Clone, Default)]
+struct Usable {
+    ciphers: Rc<str>,
+    /// The same, for C.
+    text: Option<Arc<CStr>>,
+    /// What it cannot, to be warned of.
+    unknown: Option<Rc<str>>,
+}
+
+/// What the library can do of `list`. Most servers have the same, so the last one is kept.
+fn usable(list: &str) -> Usable {
+    thread_local!(static LAST: RefCell<(String, Usable)> = RefCell::default());
+    LAST.with_borrow_mut(|(last, usable)| {
+        if last != list {
+            *usable = look_up(list);
+            list.clone_into(last);
+        }
+        usable.clone()
+    })
 }
 
 fn failed(list: &str, mut errors: LibraryErrors) -> TlsError {
@@ -47,19 +77,19 @@ fn failed(list: &str, mut errors: LibraryErrors) -> TlsError {
 }
 
 #[cfg(not(feature = "aws-lc"))]
-fn usable(list: &str, _: &mut Vec<Warning>) -> String {
-    list.to_owned()
+fn look_up(list: &str) -> Usable {
+    Usable { ciphers: list.into(), text: backend::c_text(list).map(Into::into), unknown: None }
 }
 
-/// What the library can do of `list`; of one with a security level that is none, nothing.
+/// Of a list with a security level that is none, nothing is usable.
 #[cfg(feature = "aws-lc")]
-fn usable(list: &str, warnings: &mut Vec<Warning>) -> String {
+fn look_up(list: &str) -> Usable {
     let mut kept = Vec::new();
     let mut unknown = Vec::new();
     for token in tokens(list) {
         let (token, level) = token.split_once("@SECLEVEL=").unwrap_or((token, "0"));
         if level.parse().map_or(true, |level: u32| level > HIGHEST_LEVEL) {
-            return String::new();
+            return Usable::default();
         }
         // what is only excluded or moved may be absent; TLS 1.3 suites have a list of their own
         let is_added = !token.starts_with(['!', '-', '+', '@']) && !token.starts_with("TLS_");
@@ -69,11 +99,9 @@ fn usable(list: &str, warnings: &mut Vec<Warning>) -> String {
             token => kept.push(token),
         }
     }
-    if !unknown.is_empty() && !kept.is_empty() {
-        let unknown = unknown.join(":");
-        warnings.push(Warning(format!("ciphers \"{unknown}\" are not supported by AWS-LC, ignored")));
-    }
-    cipher_order::ordered(kept.into_iter())
+    let unknown = (!unknown.is_empty() && !kept.is_empty()).then(|| unknown.join(":").into());
+    let ciphers = cipher_order::ordered(kept.into_iter());
+    Usable { text: backend::c_text(&ciphers).map(Into::into), ciphers: ciphers.into(), unknown }
 }
 
 #[cfg(feature = "aws-lc")]

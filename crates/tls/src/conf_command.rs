@@ -1,7 +1,8 @@
 //! `ssl_conf_command` and `proxy_ssl_conf_command`. OpenSSL executes them itself but for the lists that are set per
 //! connection; for AWS-LC the usual ones are carried out here, and any other is refused.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::sync::Arc;
 
 use openssl::ssl::SslContextBuilder;
 
@@ -17,15 +18,14 @@ pub(crate) use emulation::signature_numbers;
 
 /// The suites of TLS 1.3 in the order that OpenSSL has them.
 #[cfg(feature = "aws-lc")]
-pub(crate) const SUITES: &std::ffi::CStr =
-    c"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+pub(crate) const SUITES: &CStr = c"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 
 /// Lists that cannot be taken back once set, and so are set on each connection after its server is chosen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lists {
     pub(crate) groups: Option<CString>,
     /// Ciphers of TLS 1.2 and older.
-    pub(crate) ciphers: Option<CString>,
+    pub(crate) ciphers: Option<Arc<CStr>>,
     /// Suites of TLS 1.3, if not the library's own.
     pub(crate) ciphersuites: Option<CString>,
     #[cfg(feature = "aws-lc")]
