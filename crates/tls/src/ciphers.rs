@@ -43,7 +43,7 @@ pub(crate) fn set(
         return Err(failed(list, LibraryErrors::default()));
     }
     builder.set_cipher_list(&usable.ciphers).map_err(|stack| failed(list, LibraryErrors::from(&stack)))?;
-    lists.ciphers = usable.text.clone();
+    lists.ciphers = usable.text;
     Ok(())
 }
 
