@@ -296,6 +296,24 @@ fn without_a_master_process_logs_are_reopened_once() {
 }
 
 #[test]
+fn a_reload_that_comes_too_late_is_told_of_like_any_other() {
+    let up = TcpBackend::echo();
+    let conf = "server { listen 127.0.0.1:%in; proxy_pass %up; }";
+    let mut gw = gateway(conf).level("notice").with("up", up.addr()).start();
+    let mut client = gw.connect("in");
+    client.send("x");
+    client.recv(1);
+    gw.signal(Signal::QUIT);
+    gw.wait_error("gracefully shutting down");
+    gw.signal(Signal::HUP);
+    let line = gw.wait_error("SIGHUP");
+    assert!(line.text.ends_with(", reconfiguring"), "{line:?}");
+    drop(client);
+    assert_eq!(gw.wait(), Some(0));
+    assert!(gw.errors().iter().all(|line| line.text != "reconfiguring"));
+}
+
+#[test]
 fn logs_are_reopened_in_their_written_order() {
     let names = ["q", "b", "z", "a", "k"];
     let logs: String = names.map(|name| format!("access_log %dir/kept/{name} f; ")).concat();

@@ -33,7 +33,7 @@ impl Master<'_> {
             }
             // While sessions end, or a new binary is at work, there is nothing to read.
             Signal::Hup if self.quitting => {
-                said("");
+                said(", reconfiguring");
                 outcome::tell(sender, Some("the gateway is shutting down"));
             }
             Signal::Hup if self.successor.is_some() => {
