@@ -1,7 +1,7 @@
 //! Sockets in the midst of bulk, which can be let wait for a moment so that more of it gathers.
 //!
-//! They are looked at by an epoll instance of their own, of which the loop's tells as of any other descriptor. While bulk
-//! gathers ([`crate::linger`]) it is silent: everybody else is still served at once.
+//! They have an epoll instance of their own, which is one more descriptor in the loop's. While bulk gathers ([`crate::linger`])
+//! it is taken no notice of: everybody else is still served at once.
 
 use std::cell::Cell;
 use std::io;
@@ -14,7 +14,9 @@ use crate::executor::with;
 /// The event number of the second instance in the first.
 pub(crate) const CALM: u64 = u64::MAX - 1;
 /// What a look at them takes at most.
-const EVENTS: usize = 64;
+const EVENTS: usize = 256;
+/// After so many microseconds they are looked at where the loop's instance cannot be made to tell of them.
+const UNTOLD: u32 = 1000;
 
 /// The sockets of a reactor that can be let wait.
 pub(crate) struct Calm {
@@ -56,8 +58,7 @@ impl Calm {
     pub(crate) fn rest(&self, main: &Epoll) -> Option<u32> {
         let asked = self.asked.take();
         if asked == 0 && self.until.get() == 0 {
-            self.be_silent(false, main);
-            return None;
+            return if self.be_silent(false, main) { None } else { Some(UNTOLD) };
         }
         let now = os::time::monotonic_micros();
         if asked > 0 {
@@ -73,12 +74,15 @@ impl Calm {
         self.epoll.wait(events, 0)
     }
 
-    /// Without the change of `main` they are told of at once: only a matter of speed.
-    fn be_silent(&self, silent: bool, main: &Epoll) {
-        if self.is_silent.replace(silent) != silent {
+    /// Has `main` tell of them or not; whether it does as it is told now.
+    fn be_silent(&self, silent: bool, main: &Epoll) -> bool {
+        if self.is_silent.get() != silent {
             let interest = if silent { Interest::Nothing } else { Interest::Reading };
-            let _ = main.change(&self.epoll, interest, CALM);
+            if main.change(&self.epoll, interest, CALM).is_ok() {
+                self.is_silent.set(silent);
+            }
         }
+        self.is_silent.get() == silent
     }
 }
 

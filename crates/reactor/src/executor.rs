@@ -220,9 +220,10 @@ impl Reactor {
         };
         self.now.set(os::time::monotonic());
         self.wall.set(None);
-        let mut has_calm = rest == Some(0);
+        // Where the kernel knows no such short waits (before 5.11), nothing gathers.
+        let is_over = waited.is_err() || events.iter().next().is_none();
+        let mut has_calm = rest == Some(0) || rest.is_some() && is_idle && is_over;
         if waited.is_ok() {
-            has_calm |= is_idle && rest.is_some() && events.iter().next().is_none();
             for event in events.iter() {
                 match event.data {
                     MAILBOX => mailbox.open(),
