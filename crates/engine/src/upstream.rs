@@ -5,6 +5,7 @@ mod follow;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -121,13 +122,7 @@ impl Group {
 
     /// Keeps a TLS session for the next connection to the same peer under the same name.
     pub fn remember(&self, key: SessionKey, session: tls::Session) {
-        /// Names may come from clients, so there is a bound.
-        const MOST: usize = 1024;
-        let mut sessions = self.tls_sessions.borrow_mut();
-        if sessions.len() >= MOST && !sessions.contains_key(&key) {
-            sessions.clear();
-        }
-        sessions.insert(key, session);
+        keep(&mut self.tls_sessions.borrow_mut(), key, session);
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&mut Peers) -> T) -> T {
@@ -136,6 +131,16 @@ impl Group {
             State::Shared(shared) => use_it(&mut locked(&shared.peers)),
         }
     }
+}
+
+/// Keeps `value`; in the place of another one where there are too many, as keys are made of names that clients choose.
+fn keep<K: Clone + Eq + Hash, V>(kept: &mut HashMap<K, V>, key: K, value: V) {
+    const MOST: usize = 1024;
+    if kept.len() >= MOST && !kept.contains_key(&key) {
+        let any = kept.keys().next().cloned();
+        any.map(|any| kept.remove(&any));
+    }
+    kept.insert(key, value);
 }
 
 fn method(conf: &Upstream) -> Method {
@@ -303,4 +308,21 @@ impl Attempt {
 pub(crate) fn socket(to: &Address, datagrams: bool) -> io::Result<OwnedFd> {
     let to = crate::net::sock_addr(to);
     if datagrams { os::socket::datagram(&to) } else { os::socket::stream(&to) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_by_names_of_clients_has_a_bound() {
+        let mut kept = HashMap::new();
+        (0..5000).for_each(|name| keep(&mut kept, name, name));
+        assert_eq!(kept.len(), 1024);
+        assert_eq!(kept.get(&4999), Some(&4999));
+        let others: Vec<_> = kept.keys().copied().filter(|name| *name != 4999).collect();
+        keep(&mut kept, 4999, 0);
+        assert_eq!(kept.get(&4999), Some(&0));
+        assert!(others.iter().all(|name| kept.contains_key(name)), "one that was there takes nobody's place");
+    }
 }
