@@ -168,3 +168,46 @@ fn a_record_that_is_too_long_is_the_clients_fault() {
     let line = gw.wait_error("SSL_do_handshake() failed (SSL: error:0A000092:SSL routines::data length too long");
     assert_eq!(line.level, "info");
 }
+
+/// What nobody reads, and how the record that holds it begins.
+const UNREAD: &str = "nobody reads this\n";
+const UNREAD_HEADER: [u8; 5] = [0x17, 3, 3, 0, 18 + 1 + 16];
+
+/// A relay to `to` that hands on the end of the client's handshake together with the data behind.
+fn together(to: String) -> TcpBackend {
+    TcpBackend::start(move |peer| {
+        let mut far = Peer::connect(&to);
+        far.send(peer.recv_some().unwrap());
+        let (mut from, mut back) = (far.socket().try_clone().unwrap(), peer.socket().try_clone().unwrap());
+        let returning = std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut back);
+            let _ = back.shutdown(std::net::Shutdown::Write);
+        });
+        let mut said = Vec::new();
+        while !said.windows(UNREAD_HEADER.len()).any(|part| part == UNREAD_HEADER) {
+            said.extend(peer.recv_some().unwrap());
+        }
+        far.send(said);
+        let _ = returning.join();
+        Vec::new()
+    })
+}
+
+#[test]
+fn what_comes_in_place_of_close_notify_is_told() {
+    let conf = format!(
+        "{CERT}ssl_client_certificate %pki/ca1.crt;\n\
+         server {{ listen 127.0.0.1:%in ssl; return text; }}\n\
+         server {{ listen 127.0.0.1:%strict ssl; ssl_verify_client on; return never; }}"
+    );
+    let gw = gateway(&conf).level("info").start();
+    for (name, action) in [("in", "returning text"), ("strict", "SSL handshaking")] {
+        TlsClient::new(together(gw.addr(name)).addr()).args("-tls1_3").request(UNREAD).run();
+        let line = gw.wait_error(&format!(
+            "SSL_shutdown() failed (SSL: error:0A000123:SSL routines::application data after close notify) \
+             while {action}, client: 127.0.0.1, server: {}",
+            gw.addr(name)
+        ));
+        assert_eq!(line.level, "info");
+    }
+}

@@ -13,6 +13,7 @@ mod limit_conn;
 mod lines;
 mod ocsp;
 mod overload;
+mod parting;
 mod pass;
 mod preread;
 mod proxy;
@@ -47,6 +48,7 @@ use crate::plan::Server;
 use crate::relay::End;
 use crate::upstream::Attempt;
 use fail::Cause;
+use parting::Parting;
 
 pub use action::Action;
 pub use rare::Rare;
@@ -320,14 +322,28 @@ pub(crate) async fn serve(mut accepted: Box<Accepted>, slot: Connection) {
     let _slot = slot;
     let mut client = End::Plain(Rc::clone(&accepted.socket));
     counters::count(Counter::Tcp);
-    while let Some(next) = once(accepted, &mut client).await {
-        accepted = next;
+    let parting = loop {
+        match once(accepted, &mut client).await {
+            Over::PassedOn(next) => accepted = next,
+            Over::Ended(parting) => break parting,
+        }
+    };
+    let errors = client.close().await;
+    if let (Some(parting), Some(errors)) = (parting, errors) {
+        parting.tell(&errors);
     }
-    client.close().await;
 }
 
-/// One session; what it answers is the same connection passed on to another listener.
-async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>> {
+/// How one session is over.
+enum Over {
+    /// The same connection goes on with another listener.
+    PassedOn(Box<Accepted>),
+    /// The connection ends.
+    Ended(Option<Box<Parting>>),
+}
+
+/// One session.
+async fn once(accepted: Box<Accepted>, client: &mut End) -> Over {
     let session = Rc::new(Session::new(*accepted));
     session.log_plain(
         Level::Info,
@@ -340,7 +356,7 @@ async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>
     session.finish_attempt();
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
-        Err(Cause::Passed(listener, local)) => return Some(Box::new(session.passed_on(listener, local))),
+        Err(Cause::Passed(listener, local)) => return Over::PassedOn(Box::new(session.passed_on(listener, local))),
         Err(cause) => {
             session.tell(&cause);
             counting::cause(&cause);
@@ -348,7 +364,7 @@ async fn once(accepted: Box<Accepted>, client: &mut End) -> Option<Box<Accepted>
         }
     };
     session.end(status);
-    None
+    Over::Ended(Parting::of(&session))
 }
 
 async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {

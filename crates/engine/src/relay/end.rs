@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use reactor::Socket;
-use tls::{Shutdown, StreamError, Transfer};
+use tls::{LibraryErrors, Shutdown, StreamError, Transfer};
 
 use super::Way;
 use super::pipe::Pipe;
@@ -130,22 +130,23 @@ impl TlsEnd {
         }
     }
 
-    /// Says `close_notify` and waits for the peer's.
-    fn poll_close(&mut self) -> Poll<()> {
+    /// Says `close_notify` and waits for the peer's; what the library says to what comes instead.
+    fn poll_close(&mut self) -> Poll<Option<LibraryErrors>> {
         loop {
             if self.broken {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
             let mut stream = self.stream.borrow_mut();
             stream.socket_mut().limit_reading();
             let wait = match stream.shutdown() {
-                Ok(Shutdown::Complete) | Err(_) => return Poll::Ready(()),
+                Ok(Shutdown::Complete) | Err(StreamError::Io(_)) => return Poll::Ready(None),
+                Err(StreamError::Library(errors)) => return Poll::Ready(Some(errors)),
                 Ok(Shutdown::Sent) => continue,
                 Ok(Shutdown::WantRead) => self.socket.poll_readable(),
                 Ok(Shutdown::WantWrite) => self.socket.poll_writable(),
             };
             if ready!(wait).is_err() {
-                return Poll::Ready(());
+                return Poll::Ready(None);
             }
         }
     }
@@ -236,12 +237,11 @@ impl End {
         Ok(())
     }
 
-    /// Ends the stream. TLS says `close_notify` and waits a while for the peer's.
-    pub async fn close(self) {
-        if let Self::Tls(mut end) = self {
-            let closed = std::future::poll_fn(move |_| end.poll_close());
-            // The session is over either way; a peer that does not answer is not waited for.
-            let _ = Box::pin(reactor::timeout(CLOSE_NOTIFY_WAIT, closed)).await;
-        }
+    /// Ends the stream. TLS says `close_notify` and waits a while for the peer's; what comes instead is an error.
+    pub async fn close(self) -> Option<LibraryErrors> {
+        let Self::Tls(mut end) = self else { return None };
+        let closed = std::future::poll_fn(move |_| end.poll_close());
+        // The session is over either way; a peer that does not answer is not waited for.
+        Box::pin(reactor::timeout(CLOSE_NOTIFY_WAIT, closed)).await.ok().flatten()
     }
 }

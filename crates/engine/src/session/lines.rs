@@ -41,6 +41,13 @@ impl Session {
         }
     }
 
+    /// What follows the text of each line as it would be now.
+    pub(super) fn context_text(&self) -> String {
+        let mut line = String::new();
+        self.context(&mut line);
+        line
+    }
+
     fn context(&self, line: &mut String) {
         let action = self.action.get();
         if action != Action::None {
