@@ -58,7 +58,7 @@ fn a_client_that_refuses_the_certificate_is_quoted() {
     for version in ["-tls1_3", "-tls1_2"] {
         told(version, "0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48) while SSL handshaking, ");
         let other_name = format!("{version} -CAfile %pki/ca1.crt -verify_hostname other.test");
-        told(&other_name, "0A000412:SSL routines::ssl/tls alert bad certificate:SSL alert number 42) while SSL ");
+        told(&other_name, " alert bad certificate:SSL alert number 42) while SSL ");
     }
     assert_eq!(gw.errors().iter().filter(|line| line.text.contains("SSL_do_handshake() failed")).count(), 4);
 }
