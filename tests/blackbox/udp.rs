@@ -237,6 +237,34 @@ fn answers_under_way_outlive_a_reload() {
 }
 
 #[test]
+fn sessions_that_drain_do_not_keep_the_address() {
+    let ways = [
+        (testkit::Signal::QUIT, "root root"),
+        (testkit::Signal::HUP, "root root"),
+        (testkit::Signal::QUIT, "nobody nogroup"),
+        (testkit::Signal::HUP, "nobody nogroup"),
+    ];
+    for (signal, user) in ways {
+        let (allow, allowed) = std::sync::mpsc::channel::<()>();
+        let up = UdpBackend::start(move |bytes| allowed.recv().map(|()| vec![bytes.to_vec()]).unwrap_or_default());
+        let conf = "server { listen 127.0.0.1:%in udp; proxy_pass %up; }";
+        let mut gw = gateway(conf).user(user).workers(2).with("up", up.addr()).start();
+        let client = UdpPeer::connect(&gw.addr("in"));
+        client.send("a");
+        up.wait_for(1);
+        gw.rewrite("server { listen 127.0.0.1:%is; return x; }");
+        gw.signal(signal);
+        let heir = poll("the address is free", || std::net::UdpSocket::bind(gw.addr("in")).ok());
+        assert!(gw.is_running());
+        allow.send(()).unwrap();
+        gw.wait_error("disconnected on shutdown");
+        drop(heir);
+        assert_eq!(gw.stop(), Some(0));
+        assert!(!gw.error_text().contains("failed"), "{}", gw.error_text());
+    }
+}
+
+#[test]
 fn listeners_share_the_room_for_datagrams() {
     let mut servers = vec!["server { listen 127.0.0.1:%is; return 0; }".to_owned()];
     servers.extend((0..50).map(|n| format!("server {{ listen 127.0.0.1:%u{n} udp; return x; }}")));

@@ -12,6 +12,8 @@ use reactor::Event;
 #[derive(Debug, Default)]
 pub struct Drain {
     draining: Cell<bool>,
+    /// Loop time at which it began, milliseconds.
+    began: Cell<u64>,
     forced: Cell<bool>,
     changed: Event,
     live: Cell<usize>,
@@ -24,7 +26,9 @@ pub struct Live<'a>(&'a Drain);
 impl Drain {
     /// No new sessions from here on.
     pub fn start(&self) {
-        self.draining.set(true);
+        if !self.draining.replace(true) {
+            self.began.set(reactor::now());
+        }
         self.changed.notify_all();
         // Who waits for a client waits for nothing else.
         reactor::wake_all();
@@ -39,6 +43,11 @@ impl Drain {
     /// Whether new sessions are refused.
     pub fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Whether draining began `span` milliseconds ago, or earlier.
+    pub fn has_lasted(&self, span: u64) -> bool {
+        self.draining.get() && reactor::now() >= self.began.get() + span
     }
 
     /// Counts a session.

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -148,7 +149,7 @@ pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedF
             })
         });
         match next.await {
-            None => return,
+            None => break,
             Some(Ok(_)) => reactor::yield_now().await,
             Some(Err(error)) => {
                 let text = format!("recvmsg() failed{}", errno(&error));
@@ -162,6 +163,21 @@ pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedF
             }
             reactor::yield_now().await;
         }
+    }
+    drop(generation);
+    let_go(&socket).await;
+}
+
+/// Lets go of the address once the last answers have had their time: sessions that wait for silence must not keep it
+/// from whoever is to have it next.
+async fn let_go(socket: &Rc<Socket>) {
+    if Rc::strong_count(socket) == 1 {
+        return;
+    }
+    reactor::sleep(relay::LAST_ANSWERS).await;
+    socket.rest();
+    if let Ok(nowhere) = UnixDatagram::unbound() {
+        let _ = os::process::replace_fd(nowhere, &**socket);
     }
 }
 

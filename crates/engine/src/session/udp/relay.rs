@@ -20,7 +20,7 @@ use crate::upstream::Picked;
 /// Datagrams taken from an upstream at a time.
 const ANSWERS: usize = 4;
 /// How long a session that drains still passes on answers, milliseconds: those to what it has sent are under way.
-const LAST_ANSWERS: u64 = 1_000;
+pub(super) const LAST_ANSWERS: u64 = 1_000;
 
 thread_local! {
     /// Room for answers, which are passed on before anything else happens.
@@ -91,7 +91,9 @@ impl Relay<'_> {
             if waited && self.paused_until(now).is_none() && self.s.generation.drain.is_draining() {
                 return Poll::Ready(Ended::Shutdown);
             }
-            let Some(moved) = self.exchange(now) else { return Poll::Ready(Ended::Broken) };
+            let Some(moved) = self.exchange(now) else {
+                return Poll::Ready(if self.is_too_late() { Ended::Shutdown } else { Ended::Broken });
+            };
             if moved {
                 last = now;
                 if self.s.generation.drain.is_draining() {
@@ -215,9 +217,17 @@ impl Relay<'_> {
         download.as_mut().is_none_or(|limit| limit.allowed(Moment::now(), self.s.from_upstream.get()) > 0)
     }
 
+    /// Whether the socket that clients send to is gone from here.
+    fn is_too_late(&self) -> bool {
+        self.s.generation.drain.has_lasted(LAST_ANSWERS)
+    }
+
     /// Hands an answer over to the client; `None` after a failure to send.
     fn hand_over(&self, bytes: &[u8]) -> Option<()> {
         let s = self.s;
+        if self.is_too_late() {
+            return None;
+        }
         let bytes = bytes.get(..self.flow.buffer).unwrap_or(bytes);
         s.first_byte();
         s.from_upstream.set(s.from_upstream.get() + bytes.len() as u64);
