@@ -3,7 +3,8 @@
 //! TLS records of fast peers arrive one by one, 16 KiB each. To be woken for every few of them, look at their socket and send
 //! them on costs about as much as deciphering them does. As network cards hold interrupts back while traffic is dense, a
 //! thread with several streams in the midst of bulk waits for a moment before it looks at its sockets again, and finds more at a
-//! time. It does not where there is one stream, which could fill its window meanwhile: its peer would be held up.
+//! time. It does not where there is one stream, which could fill its window meanwhile: its peer would be held up. Nor where
+//! portions are rare, and nothing more would come.
 
 use std::cell::Cell;
 
@@ -13,38 +14,55 @@ use reactor::Socket;
 const BULK: usize = 8 * 1024;
 /// As many portions of that size in a row are.
 const IN_A_ROW: u8 = 4;
-/// The span in which streams are counted, milliseconds; one that brings nothing in a whole span has come to rest.
+/// The span in which streams and portions are counted, milliseconds; a stream that brings nothing in a whole span has come to rest.
 const SPAN: u64 = 16;
+/// Fewer portions in a span are not dense: there is less than one in the longest wait.
+const DENSE: u32 = 64;
 /// What each stream after the first adds to the wait, and its limit, microseconds.
 const EACH: u32 = 25;
 const LONGEST: u32 = 250;
 
-thread_local!(static STREAMS: Cell<Streams> = const { Cell::new(Streams { span: 0, count: 0, before: 0 }) });
+thread_local!(static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic::NONE) });
 
-/// How many streams of a thread are in the midst of bulk.
+/// The bulk of a thread.
 #[derive(Debug, Clone, Copy)]
-struct Streams {
+struct Traffic {
     span: u64,
     /// In this span, so far.
-    count: u32,
+    now: Count,
     /// In the one before.
-    before: u32,
+    before: Count,
 }
 
-impl Streams {
-    /// One more in the span `span`.
-    fn add(&mut self, span: u64) {
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    streams: u32,
+    portions: u32,
+}
+
+impl Traffic {
+    const NONE: Self = Self { span: 0, now: Count::NONE, before: Count::NONE };
+
+    /// A portion comes in the span `span`, of a stream that has or has not been counted in it.
+    fn add(&mut self, span: u64, is_counted: bool) {
         if self.span != span {
-            self.before = if self.span + 1 == span { self.count } else { 0 };
-            (self.span, self.count) = (span, 0);
+            self.before = if self.span + 1 == span { self.now } else { Count::NONE };
+            (self.span, self.now) = (span, Count::NONE);
         }
-        self.count += 1;
+        self.now.portions += 1;
+        self.now.streams += u32::from(!is_counted);
     }
 
     /// How long to wait for more, microseconds.
     fn wait(self) -> u32 {
-        (self.count.max(self.before).saturating_sub(1) * EACH).min(LONGEST)
+        let streams = self.now.streams.max(self.before.streams);
+        let is_dense = self.now.portions.max(self.before.portions) >= DENSE;
+        if is_dense { (streams.saturating_sub(1) * EACH).min(LONGEST) } else { 0 }
     }
+}
+
+impl Count {
+    const NONE: Self = Self { streams: 0, portions: 0 };
 }
 
 /// The portions that one stream brings.
@@ -60,15 +78,17 @@ impl Portions {
     /// `bytes` came from `socket`, and nothing more is there.
     pub(super) fn came(&mut self, bytes: usize, socket: &Socket) {
         let span = reactor::now() / SPAN;
-        let is_bulk = self.is_bulk(bytes, span);
-        socket.set_calm(is_bulk);
-        if is_bulk {
-            let mut streams = STREAMS.get();
-            if std::mem::replace(&mut self.counted, span) != span {
-                streams.add(span);
-                STREAMS.set(streams);
-            }
-            reactor::linger(streams.wait());
+        let mut wait = 0;
+        if self.is_bulk(bytes, span) {
+            let is_counted = std::mem::replace(&mut self.counted, span) == span;
+            let mut traffic = TRAFFIC.get();
+            traffic.add(span, is_counted);
+            TRAFFIC.set(traffic);
+            wait = traffic.wait();
+        }
+        socket.set_calm(wait > 0);
+        if wait > 0 {
+            reactor::linger(wait);
         }
     }
 
@@ -99,10 +119,11 @@ mod tests {
 
     #[test]
     fn the_wait_is_longer_for_more_streams_and_none_for_one() {
-        let mut streams = Streams { span: 0, count: 0, before: 0 };
-        let mut wait_after = |count, span| {
-            (0..count).for_each(|_| streams.add(span));
-            streams.wait()
+        let mut traffic = Traffic::NONE;
+        let mut wait_after = |streams, span| {
+            (0..streams).for_each(|_| traffic.add(span, false));
+            (0..DENSE).for_each(|_| traffic.add(span, true));
+            traffic.wait()
         };
         assert_eq!(wait_after(1, 7), 0);
         assert_eq!(wait_after(2, 7), 2 * EACH);
@@ -110,5 +131,16 @@ mod tests {
         assert_eq!(wait_after(1, 9), 0);
         assert_eq!(wait_after(100, 11), LONGEST);
         assert_eq!(wait_after(1, 13), 0, "nobody was there in between");
+    }
+
+    #[test]
+    fn nothing_is_waited_for_where_little_comes() {
+        let mut traffic = Traffic::NONE;
+        for span in 1..10 {
+            (0..DENSE - 1).for_each(|_| traffic.add(span, false));
+            assert_eq!(traffic.wait(), 0);
+        }
+        traffic.add(9, false);
+        assert_eq!(traffic.wait(), LONGEST);
     }
 }
