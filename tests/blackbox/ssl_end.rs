@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use testkit::{End, Gateway, Hello, Peer, TcpBackend, TlsClient, TlsServer};
+use testkit::{End, Gateway, Hello, Peer, TcpBackend, TlsClient, TlsServer, poll};
 
 use super::ssl::{CERT, answering, ask};
 use super::traps::{last_record, tap};
@@ -112,6 +112,20 @@ fn a_client_that_resets_has_ended() {
         only_the_end(&gw, "client");
         client.join().unwrap();
     }
+}
+
+#[test]
+fn tickets_do_not_wait_for_data() {
+    let up = TcpBackend::start(|peer| peer.recv_end().0);
+    let conf = format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}");
+    let gw = gateway(&conf).with("up", up.addr()).start();
+    let (relay, signal) = cut(gw.addr("in"));
+    let kept = gw.path("kept");
+    let client = TlsClient::new(relay.addr()).args(&format!("-tls1_3 -sess_out {}", kept.display()));
+    let client = std::thread::spawn(move || client.run());
+    poll("a ticket has come", || kept.exists().then_some(()));
+    signal.store(true, Ordering::SeqCst);
+    client.join().unwrap();
 }
 
 #[test]

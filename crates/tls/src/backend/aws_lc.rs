@@ -120,6 +120,14 @@ pub(crate) fn is_paused(error: &Error) -> bool {
     error.code().as_raw() == sys::SSL_ERROR_PENDING_CERTIFICATE
 }
 
+/// Sends the session tickets that the library keeps for the first write: what a client has to say next may wait for that.
+pub(crate) fn send_tickets<S: std::io::Read + Write>(stream: &mut SslStream<S>) {
+    // SAFETY: the connection lives, and no byte is read from the pointer. What the socket does not take now goes out with the
+    // next write.
+    unsafe { sys::SSL_write(stream.ssl().as_ptr(), ptr::NonNull::<u8>::dangling().as_ptr().cast(), 0) };
+    drop(ErrorStack::get());
+}
+
 /// Ends a paused handshake with an alert; a full socket loses it.
 pub(crate) fn abort<S: std::io::Read + Write>(stream: &mut SslStream<S>, alert: u8) {
     // SAFETY: a live connection.

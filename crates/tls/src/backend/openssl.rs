@@ -139,6 +139,9 @@ pub(crate) fn is_paused(error: &Error) -> bool {
     error.code().as_raw() == sys::SSL_ERROR_WANT_CLIENT_HELLO_CB
 }
 
+/// OpenSSL sends session tickets at once.
+pub(crate) fn send_tickets<S>(_: &mut SslStream<S>) {}
+
 /// Ends a paused handshake with an alert; a full socket loses it.
 pub(crate) fn abort<S: std::io::Read + std::io::Write>(stream: &mut SslStream<S>, alert: u8) {
     if let Some(connection) = Connection::of_mut(super::ssl_mut(stream)) {

@@ -74,6 +74,9 @@ impl<S: Read + Write> Stream<S> {
                 Ok(()) => {
                     self.is_established = true;
                     self.inner.get_mut().forget();
+                    if self.origin.is_some() {
+                        backend::send_tickets(&mut self.inner);
+                    }
                     return Ok(Status::Done);
                 }
                 Err(error) => error,
