@@ -332,6 +332,46 @@ fn upstreams_resolve_at_run_time_and_follow_changes() {
 }
 
 #[test]
+fn peers_found_come_after_those_of_the_configuration() {
+    let up = TcpBackend::banner("known");
+    let dns = Dns::host("up.test", &["127.0.0.2", "127.0.0.3"]);
+    let by = |key: &str| {
+        let conf = format!(
+            "{LOG}upstream u {{ zone z 64k; hash {key}; resolver %dns ipv6=off; server up.test:%port resolve max_fails=0; server %up; }}\n\
+             server {{ listen 127.0.0.1:%in; proxy_pass u; proxy_next_upstream off; }}"
+        );
+        gateway(&conf).with("dns", dns.addr()).with("up", up.addr()).with("port", port_of(&up)).start()
+    };
+    // These keys lead to the first, second and third of three peers.
+    let (first, second, third) = (by("b"), by("h"), by("a"));
+    for (gw, address) in [(&second, "127.0.0.2"), (&third, "127.0.0.3")] {
+        let expected = format!("502 {address}:{}", port_of(&up));
+        testkit::poll(address, || {
+            gw.ask("in", "");
+            gw.access(1).contains(&expected).then_some(())
+        });
+    }
+    assert_eq!(first.ask("in", ""), "known");
+}
+
+#[test]
+fn messages_give_names_as_they_are_asked_for() {
+    let dns = Dns::start(|_| Reply::Code(3));
+    let gw = passing("Up.Test.", "1", &dns, "");
+    assert_eq!(gw.ask("in", ""), "");
+    gw.wait_error("up.test could not be resolved (3: Host not found), client: ");
+    let gw = passing("Up.Test..", "1", &dns, "");
+    assert_eq!(gw.ask("in", ""), "");
+    gw.wait_error("up.test. could not be resolved (3: Host not found), client: ");
+    let conf = "resolver %dns;\nupstream u { zone z 64k; server Up.Test.:1 resolve; server Up.Test. service=Sv resolve; }\n\
+                server { listen 127.0.0.1:%in; proxy_pass u; }";
+    let gw = gateway(conf).with("dns", dns.addr()).start();
+    gw.wait_error("service Sv of Up.Test could not be resolved (3: Host not found)");
+    let texts: Vec<_> = gw.wait_errors("could not be resolved", 2).into_iter().map(|line| line.text).collect();
+    assert!(texts.iter().any(|text| text == "up.test could not be resolved (3: Host not found)"), "{texts:?}");
+}
+
+#[test]
 fn services_resolve_by_srv() {
     let up = TcpBackend::banner("found");
     let port: u16 = port_of(&up).parse().unwrap();

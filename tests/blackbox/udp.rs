@@ -1,8 +1,9 @@
 //! Datagrams: sessions by client, how they end, and what is counted.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
-use testkit::{Port, UdpBackend, UdpPeer, poll};
+use testkit::{Port, Signal, UdpBackend, UdpPeer, poll};
 
 use crate::{gateway, is_nginx};
 
@@ -74,6 +75,38 @@ fn answers_may_be_many() {
         assert_eq!(client.recv(), text.as_bytes());
     }
     assert_eq!(gw.access(1), ["UDP 200 1 6 1 6"]);
+}
+
+#[test]
+fn answers_that_came_beside_the_last_one_are_passed_on() {
+    let up = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let conf = format!(
+        "{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; proxy_responses 1; }}\n\
+         server {{ listen 127.0.0.1:%pid; return $pid; access_log off; }}"
+    );
+    let gw = gateway(&conf).with("up", up.local_addr().unwrap().to_string()).start();
+    let worker: u32 = gw.ask("pid", "").parse().unwrap();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("?");
+    let (_, from) = up.recv_from(&mut [0; 8]).unwrap();
+    gw.signal_to(worker, Signal::STOP);
+    poll("a worker that has stopped", || has_stopped(worker).then_some(()));
+    for answer in ["1", "2", "3"] {
+        up.send_to(answer.as_bytes(), from).unwrap();
+    }
+    gw.signal_to(worker, Signal::CONT);
+    for answer in ["1", "2", "3"] {
+        assert_eq!(client.recv(), answer.as_bytes());
+    }
+    assert_eq!(gw.access(1), ["UDP 200 1 3 1 3"]);
+}
+
+/// Whether no thread of the process runs, as after `SIGSTOP`.
+fn has_stopped(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks
+        .flatten()
+        .all(|task| std::fs::read_to_string(task.path().join("stat")).is_ok_and(|stat| stat.contains(") T ")))
 }
 
 #[test]

@@ -74,6 +74,11 @@ impl fmt::Display for ResolveError {
 /// An answer that was just received, with the seconds for which it holds.
 pub type Fresh<T> = Result<(Vec<T>, u64), ResolveError>;
 
+/// `name` as it is asked for and as messages give it: in lower case, without one last dot.
+pub fn asked_name(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
 /// One `resolver` on one thread.
 #[derive(Debug)]
 pub struct Resolver {
@@ -97,8 +102,8 @@ impl Resolver {
         if let Ok(literal) = name.parse::<std::net::Ipv4Addr>() {
             return Ok(vec![literal.into()]);
         }
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        if name.is_empty() {
+        let name = asked_name(name);
+        if name.is_empty() || name.ends_with('.') {
             return Err(ResolveError::NOT_FOUND);
         }
         let now = reactor::now() / 1000;

@@ -28,14 +28,18 @@ pub struct SharedPeers {
     found: Mutex<Found>,
 }
 
-/// What was found for each `server … resolve`, by its text.
-type Found = HashMap<String, Vec<PeerConf>>;
+/// A `server … resolve`: its text, and how many before it in its group have the same.
+type Followed = (String, usize);
+/// What was found for servers, in the order of finding.
+type Found = Vec<(Followed, PeerConf)>;
 
 impl SharedPeers {
     /// State for `conf`. Addresses that were found under the `old` configuration hold until they are asked for anew;
     /// what was known of peers holds where the zone is the same.
     pub fn new(conf: &Upstream, old: Option<&Self>) -> Self {
-        let found = old.map(|old| locked(&old.found).clone()).unwrap_or_default();
+        let mut found = old.map(|old| locked(&old.found).clone()).unwrap_or_default();
+        let followed: Vec<_> = (0..conf.servers.len()).filter_map(|server| followed(conf, server)).collect();
+        found.retain(|(server, _)| followed.contains(server));
         let mut group = Peers::new(method(conf), peers(conf, &found));
         if let Some(old) = old.filter(|old| old.zone == conf.zone) {
             group.inherit(&locked(&old.peers));
@@ -43,14 +47,28 @@ impl SharedPeers {
         Self { zone: conf.zone.clone(), peers: Mutex::new(group), found: Mutex::new(found) }
     }
 
-    /// Has `peers` take the place of what was known of the server with this text.
-    fn found(&self, conf: &Upstream, text: &str, peers_found: Vec<PeerConf>) {
+    /// Has `peers_found` take the place of what was known of this server. Those that stay keep their places, new ones
+    /// come last.
+    fn found(&self, conf: &Upstream, server: usize, peers_found: Vec<PeerConf>) {
+        let Some(server) = followed(conf, server) else { return };
         let mut found = locked(&self.found);
-        found.insert(text.to_owned(), peers_found);
+        found.retain(|(of, peer)| *of != server || peers_found.contains(peer));
+        for peer in peers_found {
+            let peer = (server.clone(), peer);
+            if !found.contains(&peer) {
+                found.push(peer);
+            }
+        }
         let all = peers(conf, &found);
         drop(found);
         locked(&self.peers).replace(all);
     }
+}
+
+/// The server at this place of its group, where it is one to be followed.
+fn followed(conf: &Upstream, server: usize) -> Option<Followed> {
+    let text = &conf.servers.get(server).filter(|server| server.resolve.is_some())?.text;
+    Some((text.clone(), conf.servers.iter().take(server).filter(|other| other.text == *text).count()))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,10 +115,8 @@ impl Group {
         Self {
             name: conf.name.as_str().into(),
             host: conf.name.as_str().into(),
-            state: shared.map_or_else(
-                || State::Own(RefCell::new(Peers::new(method(conf), peers(conf, &Found::new())))),
-                State::Shared,
-            ),
+            state: shared
+                .map_or_else(|| State::Own(RefCell::new(Peers::new(method(conf), peers(conf, &[])))), State::Shared),
             key,
             tls_sessions,
             lasting: true,
@@ -162,16 +178,13 @@ fn method(conf: &Upstream) -> Method {
     }
 }
 
-/// The peers of a group in written order: those known at load, and those found since.
-fn peers(conf: &Upstream, found: &Found) -> Vec<PeerConf> {
-    let mut all = Vec::new();
-    for server in &conf.servers {
-        all.extend(server.addresses.iter().map(|address| peer(server, address.clone())));
-        if server.resolve.is_some() {
-            all.extend(found.get(&server.text).into_iter().flatten().cloned());
-        }
-    }
-    all
+/// The peers of a group: those known at load, in written order, then those found since.
+fn peers(conf: &Upstream, found: &[(Followed, PeerConf)]) -> Vec<PeerConf> {
+    let known = conf
+        .servers
+        .iter()
+        .flat_map(|server| server.addresses.iter().map(move |address| peer(server, address.clone())));
+    known.chain(found.iter().map(|(_, peer)| peer.clone())).collect()
 }
 
 /// A peer at `address` with the parameters of its `server`.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::fail::Cause;
 use super::{Phase, Session, guard, pass, proxy, return_text};
 use crate::relay::End;
+use crate::resolve::asked_name;
 use crate::upstream::Group;
 use config::Content;
 use config::family::proxy::Pass;
@@ -59,7 +60,7 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
                 .ok_or_else(|| Cause::NoResolver(name.clone()))?;
             *s.rare().upstream_name.borrow_mut() = None;
             let found = resolver.addresses(&name, core.resolver_timeout).await;
-            let ips = found.map_err(|error| Cause::NotResolved(name.clone(), error.code(), error.text()))?;
+            let ips = found.map_err(|error| Cause::NotResolved(asked_name(&name), error.code(), error.text()))?;
             let addresses = ips.into_iter().map(|ip| Address::Inet((ip, port).into())).collect();
             Ok(Group::of_addresses(&name, guard::passed(s, &text, addresses)?))
         }

@@ -11,28 +11,28 @@ use policy::balance::PeerConf;
 use syntax::Level;
 
 use super::{SharedPeers, peer};
-use crate::resolve::{ResolveError, Resolver, Service};
+use crate::resolve::{ResolveError, Resolver, Service, asked_name};
 
 /// Asks for one server of a group again and again, as its answers grow old, while `serving`.
 pub async fn follow(
     shared: Arc<SharedPeers>,
     conf: Arc<Upstream>,
-    server: usize,
+    at: usize,
     resolver: Rc<Resolver>,
     serving: impl Fn() -> bool,
 ) {
-    let Some(server) = conf.servers.get(server) else { return };
+    let Some(server) = conf.servers.get(at) else { return };
     let Some(resolved) = &server.resolve else { return };
     while serving() {
         let pause = match ask(&conf, server, resolved, &resolver).await {
             Ok((peers, ttl)) => {
-                shared.found(&conf, &server.text, peers);
+                shared.found(&conf, at, peers);
                 ttl + 1
             }
             Err((text, error)) => {
                 resolver.log().write(Level::Error, None, format!("{text} could not be resolved {error}").as_bytes());
                 if error == ResolveError::NOT_FOUND {
-                    shared.found(&conf, &server.text, Vec::new());
+                    shared.found(&conf, at, Vec::new());
                     resolver.failure_holds()
                 } else {
                     (conf.resolver_timeout / 1000).max(1)
@@ -54,9 +54,10 @@ async fn ask(
     let host = &resolved.host;
     let Some(service) = &resolved.service else {
         let asked = resolver.fresh_addresses(host, timeout).await;
-        let (ips, ttl) = asked.map_err(|error| (host.clone(), error))?;
-        return Ok((ips.into_iter().map(|ip| peer(server, at(ip, resolved.port))).collect(), ttl));
+        let (ips, ttl) = asked.map_err(|error| (asked_name(host), error))?;
+        return Ok((ips.into_iter().map(|ip| peer(server, address(ip, resolved.port))).collect(), ttl));
     };
+    let host = host.strip_suffix('.').unwrap_or(host);
     let name = if service.contains('.') { format!("{service}.{host}") } else { format!("_{service}._tcp.{host}") };
     let failed = |error| (format!("service {service} of {host}"), error);
     let (services, mut ttl) = resolver.fresh_services(&name, timeout).await.map_err(failed)?;
@@ -96,10 +97,10 @@ fn offered(server: &PeerServer, service: &Service, first: u16, ip: IpAddr) -> Pe
         text: service.target.clone(),
         weight,
         backup: server.backup || service.priority != first,
-        ..peer(server, at(ip, service.port))
+        ..peer(server, address(ip, service.port))
     }
 }
 
-fn at(ip: IpAddr, port: u16) -> Address {
+fn address(ip: IpAddr, port: u16) -> Address {
     Address::Inet((ip, port).into())
 }

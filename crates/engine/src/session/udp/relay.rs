@@ -192,10 +192,13 @@ impl Relay<'_> {
         Some(moved)
     }
 
-    /// Whether the next answer is taken alone: there is one question open, or a rate may forbid the one after it.
+    /// Whether the next answer is taken alone: there is one question open, or a rate may forbid the one after it. The
+    /// last answer that is to come is not, as those that have come beside it are passed on, too.
     fn expects_one(&self) -> bool {
         let datagrams = self.flow.datagrams.borrow();
-        datagrams.requests() == datagrams.responses() + 1 || self.download.borrow().is_some()
+        let (requests, responses) = (datagrams.requests(), datagrams.responses());
+        let is_last = self.flow.limits.responses.is_some_and(|each| each.saturating_mul(requests) <= responses + 1);
+        (requests == responses + 1 && !is_last) || self.download.borrow().is_some()
     }
 
     fn next_answer(&self) -> Poll<io::Result<Option<()>>> {
