@@ -1,5 +1,6 @@
 //! `resolver`: names in variables of `proxy_pass`, looked up while the session waits.
 
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -476,6 +477,48 @@ fn forged_answers_are_passed_over_and_the_true_one_is_waited_for() {
     assert_eq!(line.level, "error");
     assert!(line.text.contains(" in DNS response for up.test, expect "), "{}", line.text);
     assert_eq!(dns.count("up.test", "A"), 1, "no forged answer ends the wait");
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_is_told() {
+    /// Answers the next question after `change` has been made to the answer.
+    fn answered(dns: &UdpSocket, change: impl Fn(&mut Vec<u8>)) {
+        let mut bytes = vec![0; 512];
+        let (count, from) = dns.recv_from(&mut bytes).unwrap();
+        bytes.truncate(count);
+        bytes[2..4].copy_from_slice(&[0x81, 0x80]);
+        bytes[7] = 1;
+        // The name asked for, A, IN, a minute, four bytes.
+        bytes.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
+        change(&mut bytes);
+        dns.send_to(&bytes, from).unwrap();
+    }
+    type Change = fn(&mut Vec<u8>);
+    let cases: [(Change, &str); 6] = [
+        (|bytes| bytes[2] = 0x91, " fl:9180"),
+        (|bytes| bytes[5] = 2, "invalid number of questions in DNS response"),
+        (|bytes| bytes.truncate(40), "short DNS response"),
+        (|bytes| *bytes.iter_mut().nth_back(4).unwrap() = 3, "invalid A record in DNS response"),
+        (|bytes| *bytes.iter_mut().nth_back(10).unwrap() = 3, "unexpected RR class 3 in DNS response"),
+        (
+            |bytes| {
+                *bytes.iter_mut().nth_back(12).unwrap() = 16;
+                *bytes.iter_mut().nth_back(3).unwrap() = 3;
+            },
+            "no A or CNAME types in DNS response",
+        ),
+    ];
+    let up = TcpBackend::banner("found");
+    for (change, text) in cases {
+        let dns = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let gw = with_servers(&dns.local_addr().unwrap().to_string(), &up, "");
+        let _client = gw.connect("in");
+        answered(&dns, change);
+        let line = gw.wait_error(text);
+        assert_eq!(line.level, "error");
+        let invalid = line.text.starts_with("invalid UDP DNS response ");
+        assert!(line.text == text || invalid, "{}", line.text);
+    }
 }
 
 #[test]

@@ -243,7 +243,7 @@ fn a_graceful_end_closes_udp_sessions_at_their_next_event() {
     let mut gw = to_backend(&up, "proxy_timeout 700ms;");
     let client = UdpPeer::connect(&gw.addr("in"));
     assert_eq!(client.ask("x"), "x");
-    gw.signal(testkit::Signal::QUIT);
+    gw.signal(Signal::QUIT);
     assert_eq!(gw.wait(), Some(0));
     assert_eq!(gw.access(1).len(), 1);
 }
@@ -272,10 +272,10 @@ fn answers_under_way_outlive_a_reload() {
 #[test]
 fn sessions_that_drain_do_not_keep_the_address() {
     let ways = [
-        (testkit::Signal::QUIT, "root root"),
-        (testkit::Signal::HUP, "root root"),
-        (testkit::Signal::QUIT, "nobody nogroup"),
-        (testkit::Signal::HUP, "nobody nogroup"),
+        (Signal::QUIT, "root root"),
+        (Signal::HUP, "root root"),
+        (Signal::QUIT, "nobody nogroup"),
+        (Signal::HUP, "nobody nogroup"),
     ];
     for (signal, user) in ways {
         let (allow, allowed) = std::sync::mpsc::channel::<()>();
@@ -287,7 +287,7 @@ fn sessions_that_drain_do_not_keep_the_address() {
         up.wait_for(1);
         gw.rewrite("server { listen 127.0.0.1:%is; return x; }");
         gw.signal(signal);
-        let heir = poll("the address is free", || std::net::UdpSocket::bind(gw.addr("in")).ok());
+        let heir = poll("the address is free", || UdpSocket::bind(gw.addr("in")).ok());
         assert!(gw.is_running());
         allow.send(()).unwrap();
         gw.wait_error("disconnected on shutdown");

@@ -1,13 +1,18 @@
 //! DNS messages (RFC 1035) through `hickory-proto`: queries out, answers in. Whom to ask, and for
 //! how long an answer holds, is not decided here.
 
+mod fault;
+
 use std::net::IpAddr;
 
-use hickory_proto::op::{Message, MessageType, OpCode, Query};
-use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
+use hickory_proto::op::{Message, Query};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 /// The bytes of a message before its question.
 const HEADER: usize = 12;
+/// Record types of names that stand for others (RFC 1035, RFC 6672).
+const CNAME: u16 = 5;
+const DNAME: u16 = 39;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,15 +149,9 @@ pub struct Response(Message);
 
 impl Response {
     /// Reads a datagram; the error is what the log says.
-    pub fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        if bytes.len() < HEADER {
-            return Err("short DNS response");
-        }
-        let message = Message::from_vec(bytes).map_err(|_| "invalid DNS response")?;
-        if message.metadata.message_type != MessageType::Response || message.metadata.op_code != OpCode::Query {
-            return Err("invalid DNS response");
-        }
-        Ok(Self(message))
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        fault::check(bytes)?;
+        Message::from_vec(bytes).map(Self).map_err(|_| "invalid DNS response".to_owned())
     }
 
     /// The id that its sender took from a query.
@@ -168,6 +167,19 @@ impl Response {
     /// The RCODE (section 4.1.1).
     pub fn code(&self) -> u16 {
         self.0.metadata.response_code.into()
+    }
+
+    /// The type of a record, which are not those that answers to a query for `kind` have, and whether there are no
+    /// others.
+    pub fn unexpected(&self, kind: Kind) -> Option<(u16, bool)> {
+        let known = |of: RecordType| match kind {
+            Kind::Srv => of == RecordType::SRV,
+            Kind::A | Kind::Aaaa => matches!(of, RecordType::A | RecordType::AAAA),
+        };
+        let is_odd = |of: RecordType| !known(of) && !matches!(u16::from(of), CNAME | DNAME);
+        let mut odd = self.0.answers.iter().map(Record::record_type).filter(|of| is_odd(*of));
+        let first = odd.next()?;
+        Some((first.into(), 1 + odd.count() == self.0.answers.len()))
     }
 
     /// The name in the question, in lower case with its last dot; empty where there is none.

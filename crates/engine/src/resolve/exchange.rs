@@ -124,7 +124,7 @@ async fn listen(
         let response = match Response::read(buffer.get(..bytes).unwrap_or_default()) {
             Ok(response) => response,
             Err(text) => {
-                resolver.say_seldom(|| text.to_owned());
+                resolver.say_seldom(|| text);
                 reactor::yield_now().await;
                 continue;
             }
@@ -150,6 +150,10 @@ async fn listen(
         server.answered(reactor::now(), query.is_mixed() && response.code() == SUCCESS);
         match response.code() {
             SUCCESS => {
+                if tells_nothing(resolver, query, &response) {
+                    reactor::yield_now().await;
+                    continue;
+                }
                 if let Some(slot) = answers.get_mut(*at) {
                     *slot = Some(query.answer(&response));
                 }
@@ -201,6 +205,17 @@ async fn judged(server: &Server, query: &Asked, response: Response) -> io::Resul
     };
     let failed = !matches!(response.code(), SUCCESS | FORMAT_ERROR);
     Ok((!(failed && query.is_mixed() && !server.keeps_case())).then_some(response))
+}
+
+/// Whether there is nothing in a response but records that were not asked for, which is no answer. Such records are
+/// told.
+fn tells_nothing(resolver: &Resolver, query: &Asked, response: &Response) -> bool {
+    let Some((kind, only)) = response.unexpected(query.kind) else { return false };
+    resolver.say_seldom(|| match query.kind {
+        Kind::A | Kind::Aaaa if only => "no A or CNAME types in DNS response".to_owned(),
+        _ => format!("unexpected RR type {kind} in DNS response"),
+    });
+    only
 }
 
 /// A response that does not answer `query`: somebody guesses, or a server is late.
