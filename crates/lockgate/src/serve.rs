@@ -117,7 +117,7 @@ impl<'a> Master<'a> {
         if let Some(numbers) = &inherited.from {
             report.line(Level::Notice, &format!("using inherited sockets from \"{numbers}\""));
         }
-        if let Some(complaint) = &inherited.complaint {
+        for complaint in &inherited.complaints {
             report.line(Level::Emerg, complaint);
         }
         instance.inherit(inherited.sockets);

@@ -22,7 +22,7 @@ pub(super) struct Inherited {
     /// Whether they are the service manager's, which keeps them.
     pub(super) lent: bool,
     /// What is wrong with them.
-    pub(super) complaint: Option<String>,
+    pub(super) complaints: Vec<String>,
 }
 
 impl Inherited {
@@ -43,17 +43,19 @@ impl Inherited {
     fn of_binary(numbers: String) -> Self {
         let mut inherited = Self::default();
         let mut rest = numbers.as_str();
+        let wrong =
+            |rest: &str| format!("invalid socket number \"{rest}\" in {VARIABLE} environment variable, ignoring");
         while let Some(end) = rest.find([';', ':']) {
             let (number, after) = rest.split_at(end);
-            let Ok(fd) = number.parse::<i32>() else { break };
+            let Ok(fd) = number.parse::<i32>() else {
+                inherited.complaints.push(wrong(rest) + " the rest of the variable");
+                break;
+            };
             inherited.sockets.extend(os::inherit::take_over(fd).ok());
             rest = after.get(1..).unwrap_or_default();
         }
         if !rest.is_empty() {
-            let number = rest.split([';', ':']).next().unwrap_or_default();
-            inherited.complaint = Some(format!(
-                "invalid socket number \"{number}\" in {VARIABLE} environment variable, ignoring the rest of the variable"
-            ));
+            inherited.complaints.push(wrong(rest));
         }
         inherited.from = Some(numbers);
         inherited
@@ -131,15 +133,13 @@ mod tests {
 
     #[test]
     fn numbers_that_make_no_sense_are_told() {
-        let of = |text: &str| Inherited::of_binary(text.to_owned()).complaint;
-        assert_eq!((of(""), of("900;901:")), (None, None));
-        let expected = |number: &str| {
-            Some(format!(
-                "invalid socket number \"{number}\" in NGINX environment variable, ignoring the rest of the variable"
-            ))
-        };
-        assert_eq!(of("x;"), expected("x"));
-        assert_eq!(of("900;7"), expected("7"));
-        assert_eq!(of("900;;901;"), expected(""));
+        let of = |text: &str| Inherited::of_binary(text.to_owned()).complaints;
+        let wrong = |rest: &str| format!("invalid socket number \"{rest}\" in NGINX environment variable, ignoring");
+        let both = |rest: &str| vec![wrong(rest) + " the rest of the variable", wrong(rest)];
+        assert!(of("").is_empty());
+        assert!(of("900;901:").is_empty());
+        assert_eq!(of("x;"), both("x;"));
+        assert_eq!(of("900;;901;"), both(";901;"));
+        assert_eq!(of("900;7"), [wrong("7")]);
     }
 }
