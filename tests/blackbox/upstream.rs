@@ -302,3 +302,13 @@ fn no_attempt_no_value() {
     gw.ask("in", "");
     assert_eq!(gw.access(1), ["- - -"]);
 }
+
+#[test]
+fn unix_sockets_are_told_as_they_are_written() {
+    let gw = group(&[], "server UNIX:%dir/none max_fails=0; server Unix:%dir/gone max_fails=0;", "");
+    let dir = gw.path("").display().to_string();
+    let dir = dir.trim_end_matches('/');
+    assert_eq!(gw.ask("in", ""), "");
+    assert_eq!(gw.access(1), [format!("502 UNIX:{dir}/none, Unix:{dir}/gone")]);
+    gw.wait_error(&format!("connect() to UNIX:{dir}/none failed (2: No such file or directory)"));
+}

@@ -30,6 +30,14 @@ impl PeerConf {
     pub fn new(text: String, address: Address) -> Self {
         Self { text, address, weight: 1, max_conns: 0, max_fails: 1, fail_timeout: 10, backup: false, down: false }
     }
+
+    /// The address in text: the path of a unix socket as it is written, whatever the case of its `unix:`.
+    fn name(&self) -> Arc<str> {
+        match &self.address {
+            Address::Unix(_) => self.text.as_str().into(),
+            Address::Inet(_) => self.address.to_string().into(),
+        }
+    }
 }
 
 /// A peer and what is remembered of it. Times are seconds unless they say otherwise.
@@ -56,7 +64,7 @@ impl Peer {
     pub(super) fn new(conf: PeerConf, id: u32) -> Self {
         Self {
             id,
-            name: conf.address.to_string().into(),
+            name: conf.name(),
             current_weight: 0,
             effective_weight: conf.weight,
             conns: 0,
