@@ -202,6 +202,9 @@ fn what_came_with_later_releases() {
     }
     let (lines, code) = messages("server { listen 127.0.0.1:%p; proxy_protocol v2; proxy_pass 127.0.0.1:1; }");
     assert_eq!(code, Some(0), "{lines:?}");
+    let (lines, code) = messages("server { listen 127.0.0.1:%p; proxy_protocol v1; proxy_pass 127.0.0.1:1; }");
+    assert_eq!(code, Some(1), "{lines:?}");
+    assert!(lines[0].starts_with("[emerg] invalid value \"v1\" in /"), "{lines:?}");
     let (lines, code) = messages("log_format f a; access_log %dir/a f gzip=10;");
     assert_eq!(code, Some(1));
     assert!(lines[0].starts_with("[emerg] invalid compression level \"10\" in "), "{lines:?}");

@@ -18,6 +18,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("PrioritizeChaCha", "AWS-LC has no such option, and that is told"),
     ("X25519:X448", "AWS-LC has not this group, and that is told"),
     ("ssl_ciphers DHE", "AWS-LC has no such ciphers, and that is told"),
+    ("proxy_protocol v1", WORDS),
+    ("proxy_protocol 1", WORDS),
     ("proxy_ssl_protocols SSLv2", "the TLS library has no SSLv2, and says so"),
     ("ssl_ech_file nofile", "AWS-LC can encrypted hellos, and the file is missed"),
     ("%pki/other.key", KIND),
@@ -28,6 +30,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("http {", "a block for another program is refused, not run in part"),
     ("mail {", "a block for another program is refused, not run in part"),
 ];
+const WORDS: &str = "`on`, `off` or `v2` since 1.31.4: the message is that of other lists of words";
 const KIND: &str = "a key of another kind than the certificate's is refused, where nginx ends each handshake";
 const REGEX: &str = "the wheel's nginx has PCRE, whose messages differ from those of PCRE2";
 

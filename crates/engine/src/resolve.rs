@@ -30,6 +30,9 @@ const STALE_PAUSE: u64 = 5;
 /// How long servers are asked although nobody waits, for the sake of an old answer, milliseconds.
 const STALE_ASK: u64 = 30_000;
 
+/// Lines a second that a thread writes about messages which answer nothing.
+const ODDITIES: u64 = 20;
+
 /// Why a name has no addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResolveError {
@@ -87,6 +90,7 @@ pub struct Resolver {
     names: Cache,
     servers: Servers,
     oddities: Throttle,
+    old: Throttle,
 }
 
 impl Resolver {
@@ -94,7 +98,14 @@ impl Resolver {
     pub fn new(conf: Conf, log: ErrorLogs) -> Self {
         // Workers and directives begin at different servers.
         let servers = Servers::new(&conf.servers, os::process::random() as usize >> 1);
-        Self { conf, log, names: Cache::default(), servers, oddities: Throttle::new() }
+        Self {
+            conf,
+            log,
+            names: Cache::default(),
+            servers,
+            oddities: Throttle::with_burst(ODDITIES),
+            old: Throttle::new(),
+        }
     }
 
     /// The addresses of `name`, within `timeout` milliseconds.
@@ -131,7 +142,7 @@ impl Resolver {
         // That there is no such name is an answer, too.
         let Some(found) = stale.filter(|_| error != ResolveError::NOT_FOUND) else { return Err(error) };
         entry.failed.set(now);
-        if self.oddities.tick(reactor::now()).is_some() {
+        if self.old.tick(reactor::now()).is_some() {
             let text = format!("{name} could not be resolved {error}, using its old addresses");
             self.log.write(Level::Warn, None, text.as_bytes());
         }
@@ -247,7 +258,8 @@ impl Resolver {
     fn say(&self, level: Level, text: &str, server: std::net::SocketAddr) {
         self.log.write(level, None, format!("{text} while resolving, resolver: {server}").as_bytes());
     }
-    /// Tells of what a flood of forged answers would repeat, once a second.
+
+    /// Tells of what a flood of forged answers would repeat, [`ODDITIES`] times a second.
     fn say_seldom(&self, text: impl FnOnce() -> String) {
         if self.oddities.tick(reactor::now()).is_some() {
             self.log.write(Level::Error, None, text().as_bytes());

@@ -8,7 +8,7 @@ use super::{Bind, BindWords, HeaderVersion, Pass, Rate};
 use crate::directive::{Args, Contexts, Directive};
 use crate::family::guard;
 use crate::load::{Line, Loader, Refusal};
-use crate::value::{self, duplicate, flag, msec, number, once, size};
+use crate::value::{self, duplicate, flag, msec, number, once, one_of, size};
 
 pub(crate) const DIRECTIVES: &[Directive] = &[
     Directive {
@@ -217,8 +217,5 @@ fn rate(loader: &mut Loader<'_>, line: &Line<'_, '_>, filled: bool) -> Result<Ra
 }
 
 fn header_version(line: &Line<'_, '_>) -> Result<HeaderVersion, Refusal> {
-    if line.arg(0).eq_ignore_ascii_case(b"v2") {
-        return Ok(HeaderVersion::V2);
-    }
-    Ok(if flag(line)? { HeaderVersion::V1 } else { HeaderVersion::Off })
+    one_of(line, &[("off", HeaderVersion::Off), ("on", HeaderVersion::V1), ("v2", HeaderVersion::V2)])
 }
