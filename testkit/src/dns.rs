@@ -34,6 +34,8 @@ pub enum Data {
     Cname(String),
     /// An SRV record: priority, weight, port, target.
     Srv(u16, u16, u16, String),
+    /// A TXT record.
+    Text(String),
 }
 
 /// What to answer.
@@ -249,6 +251,7 @@ fn encode(query: &[u8], reply: &Reply) -> Option<Vec<u8>> {
             Data::Addr(IpAddr::V4(addr)) => (1_u16, addr.octets().to_vec()),
             Data::Addr(IpAddr::V6(addr)) => (28, addr.octets().to_vec()),
             Data::Cname(target) => (5, wire_name(target)),
+            Data::Text(text) => (16, [&[text.len() as u8], text.as_bytes()].concat()),
             Data::Srv(priority, weight, port, target) => {
                 let numbers = [*priority, *weight, *port];
                 let mut rdata: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();

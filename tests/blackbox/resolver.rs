@@ -464,6 +464,23 @@ fn each_query_has_a_port_and_an_id_of_its_own() {
 }
 
 #[test]
+fn records_of_other_types_take_nothing_from_the_other_family() {
+    let up = TcpBackend::banner("found");
+    let text = |name: &str| Reply::Records(vec![(name.to_owned(), 60, Data::Text("an address".to_owned()))]);
+    let dns = Dns::start(move |question| match question.kind.as_str() {
+        "A" => Reply::addrs(question, 60, &["127.0.0.1"]),
+        _ => text(&question.name),
+    });
+    let gw = passing("up.test", &port_of(&up), &dns, "");
+    assert_eq!(gw.ask("in", ""), "found");
+    let dns = Dns::start(move |question| text(&question.name));
+    let gw = passing("up.test", &port_of(&up), &dns, "; resolver_timeout 500ms");
+    assert_eq!(gw.ask("in", ""), "");
+    gw.wait_error("no A or CNAME types in DNS response");
+    gw.wait_error("up.test could not be resolved (110: Operation timed out)");
+}
+
+#[test]
 fn forged_answers_are_passed_over_and_the_true_one_is_waited_for() {
     let up = TcpBackend::banner("found");
     let dns = Dns::start(|question| {

@@ -143,6 +143,13 @@ pub struct Answer {
     pub ttl: u32,
 }
 
+impl Answer {
+    /// Whether there is nothing in it to go on with.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.services.is_empty() && self.alias.is_none()
+    }
+}
+
 /// A message that says it is a response to a query.
 #[derive(Debug)]
 pub struct Response(Message);

@@ -118,6 +118,7 @@ async fn listen(
     answers: &mut [Option<Answer>],
 ) -> io::Result<Option<ResolveError>> {
     let mut buffer = vec![0; DATAGRAM];
+    let mut useless = false;
     while !open.is_empty() {
         let (place, bytes) = std::future::poll_fn(|_| receive(open, &mut buffer)).await?;
         let Some(Open { query, at, again, .. }) = open.get(place) else { continue };
@@ -150,10 +151,7 @@ async fn listen(
         server.answered(reactor::now(), query.is_mixed() && response.code() == SUCCESS);
         match response.code() {
             SUCCESS => {
-                if tells_nothing(resolver, query, &response) {
-                    reactor::yield_now().await;
-                    continue;
-                }
+                useless |= tells_nothing(resolver, query, &response);
                 if let Some(slot) = answers.get_mut(*at) {
                     *slot = Some(query.answer(&response));
                 }
@@ -172,6 +170,11 @@ async fn listen(
             }
             code => return Ok(Some(ResolveError::Code(code))),
         }
+    }
+    if useless && answers.iter().flatten().all(Answer::is_empty) {
+        // No family is known: the queries are sent again.
+        answers.fill(None);
+        return std::future::pending().await;
     }
     Ok(None)
 }
