@@ -238,7 +238,7 @@ fn what_is_read_before_a_peer_is_reached() {
         ] {
             let stream =
                 format!("upstream u {{ {servers} }}\nserver {{ listen 127.0.0.1:%in {listen}; {more} proxy_pass u; }}");
-            compare(&stream).with("up", up.addr()).run(1, |gw| {
+            compare(&stream).with("up", up.addr()).racing().run(1, |gw| {
                 let mut peer = gw.connect("in");
                 peer.send(format!("{header}hello world"));
                 peer.finish_sending();
