@@ -194,7 +194,7 @@ fn datagrams_wait_for_the_name() {
             "resolver %dns; map $remote_addr $to {{ default name.test:{port}; }}\n\
              server {{ listen 127.0.0.1:%in udp; proxy_pass $to; proxy_timeout 900ms; {more} }}"
         );
-        compare(&stream).with("dns", dns.addr()).unordered().run(1, |gw| {
+        compare(&stream).with("dns", dns.addr()).unordered().racing().run(1, |gw| {
             let client = UdpPeer::connect(&gw.addr("in"));
             (0..5).for_each(|number| client.send(format!("q{number}").repeat(3)));
             // The first one waits for the name server, too.
