@@ -4,17 +4,18 @@
 //! It is made in three steps, since what goes wrong is told apart: [`Draft::new`] reads certificates,
 //! [`Draft::open_logs`] opens logs, [`Logged::finish`] makes zones.
 
+mod opener;
 mod reach;
 mod rotate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::family::core::{Resolver, ResolverId};
 use config::family::limit_conn::{self, ZoneId};
 use config::family::listen::{Listener, VirtualAddress};
-use config::family::log::{AccessTarget, Buffer};
-use config::family::main_context::{ErrorLog, LogTarget, Main, Syslog};
+use config::family::log::Buffer;
+use config::family::main_context::Main;
 use config::family::overload::Limits;
 use config::family::upstream::{Upstream, UpstreamId};
 use config::{Config, Options, ServerId, Stream, World};
@@ -24,15 +25,13 @@ use policy::limit_conn::Zone as Counts;
 use policy::variables::Variables;
 
 use crate::error::BuildError;
-use crate::log::access::{self, AccessLog, BufferId};
-use crate::log::disk::Disk;
-use crate::log::error::{Ring, Target};
-use crate::log::syslog::Sender;
+use crate::log::access::AccessLog;
 use crate::log::{ErrorLogs, Files, LogFile};
 use crate::succession::Succession;
 use crate::tls::{Contexts, ServerTls};
 use crate::upstream::SharedPeers;
 
+use opener::Opener;
 pub use reach::Reach;
 pub use rotate::Rotated;
 
@@ -60,7 +59,7 @@ pub struct Plan {
     pub shared_peers: Vec<Option<Arc<SharedPeers>>>,
     /// Resolvers.
     pub resolvers: Vec<Resolver>,
-    /// Buffered access logs, by [`BufferId`].
+    /// Buffered access logs, by [`BufferId`](crate::log::access::BufferId).
     pub buffered: Vec<(Arc<LogFile>, Buffer)>,
     /// What log files with variables in their path are relative to.
     pub prefix: PathBuf,
@@ -150,12 +149,7 @@ impl Draft {
 
     /// Opens the logs.
     pub fn open_logs(self, kept: &mut Kept) -> Result<Logged, BuildError> {
-        let mut opener = Opener {
-            files: &mut kept.files,
-            hostname: &self.hostname,
-            buffered: Vec::new(),
-            opened: Opened::default(),
-        };
+        let mut opener = Opener::new(&mut kept.files, &self.hostname);
         for path in &self.config.log_files {
             opener.file(path)?;
         }
@@ -164,10 +158,7 @@ impl Draft {
         for server in self.config.stream.iter().flat_map(|stream| &stream.servers) {
             logs.push((opener.error_logs(&server.error_log)?, opener.access_logs(&server.access_log)?));
         }
-        for syslog in opener.opened.senders {
-            syslog.tell_trouble_to(&error_log);
-        }
-        let buffered = opener.buffered;
+        let buffered = opener.finish(&error_log);
         Ok(Logged { draft: self, error_log, logs, buffered })
     }
 }
@@ -319,105 +310,5 @@ impl Kept {
         let anew = || (conf.size, conf.key_text.clone(), Arc::new(Counts::new(conf.size)));
         let (_, _, counts) = self.zones.of(&conf.name, |(size, _, _)| *size == conf.size, anew);
         Ok(LimitZone { conf, counts })
-    }
-}
-
-/// Opens logs, each file once.
-struct Opener<'a> {
-    files: &'a mut Files,
-    hostname: &'a str,
-    buffered: Vec<(Arc<LogFile>, Buffer)>,
-    opened: Opened,
-}
-
-/// What was opened for a directive: the blocks that inherit it share that.
-#[derive(Default)]
-struct Opened {
-    error_logs: Vec<(Arc<ErrorLog>, Target)>,
-    access_logs: Vec<(Arc<config::family::log::AccessLog>, Arc<Sender>)>,
-    senders: Vec<Arc<Sender>>,
-}
-
-impl Opener<'_> {
-    fn file(&mut self, path: &Path) -> Result<Arc<LogFile>, BuildError> {
-        self.files.open(path).map_err(|error| BuildError::Open(path.to_owned(), error))
-    }
-
-    fn sender(&mut self, to: &Syslog) -> Arc<Sender> {
-        let sender = Arc::new(Sender::new(to.clone(), self.hostname.to_owned()));
-        self.opened.senders.push(Arc::clone(&sender));
-        sender
-    }
-
-    fn error_logs(&mut self, logs: &[Arc<ErrorLog>]) -> Result<ErrorLogs, BuildError> {
-        let mut open = Vec::with_capacity(logs.len());
-        for log in logs {
-            let known = self.opened.error_logs.iter().find(|(other, _)| Arc::ptr_eq(other, log));
-            let target = match known {
-                Some((_, target)) => target.clone(),
-                None => self.error_log(log)?,
-            };
-            open.push((log.level, target));
-        }
-        Ok(ErrorLogs::new(open))
-    }
-
-    fn error_log(&mut self, log: &Arc<ErrorLog>) -> Result<Target, BuildError> {
-        let target = match &log.target {
-            LogTarget::File(path) => return Ok(Target::File(self.file(path)?)),
-            LogTarget::Stderr => return Ok(Target::Stderr),
-            LogTarget::Syslog(to) => Target::Syslog(self.sender(to)),
-            LogTarget::Memory(size) => Target::Memory(Arc::new(Ring::new(*size))),
-        };
-        self.opened.error_logs.push((Arc::clone(log), target.clone()));
-        Ok(target)
-    }
-
-    fn access_sender(&mut self, log: &Arc<config::family::log::AccessLog>, to: &Syslog) -> Arc<Sender> {
-        let known = self.opened.access_logs.iter().find(|(other, _)| Arc::ptr_eq(other, log));
-        if let Some((_, sender)) = known {
-            return Arc::clone(sender);
-        }
-        let sender = self.sender(to);
-        self.opened.access_logs.push((Arc::clone(log), Arc::clone(&sender)));
-        sender
-    }
-
-    fn access_logs(&mut self, logs: &config::family::log::AccessLogs) -> Result<Vec<AccessLog>, BuildError> {
-        let mut open = Vec::with_capacity(logs.logs.len());
-        for log in logs.logs.iter() {
-            let target = match (&log.target, log.buffer) {
-                (AccessTarget::Evaluated(path), _) => access::Target::Evaluated(
-                    path.clone(),
-                    logs.file_cache.map(|cache| policy::kept::Rules {
-                        most: cache.max,
-                        inactive: cache.inactive,
-                        valid: cache.valid,
-                        uses: cache.min_uses,
-                    }),
-                    Disk::default(),
-                ),
-                (AccessTarget::Fixed(LogTarget::Syslog(to)), _) => access::Target::Syslog(self.access_sender(log, to)),
-                (AccessTarget::Fixed(LogTarget::File(path)), None) => access::Target::File(self.file(path)?),
-                (AccessTarget::Fixed(LogTarget::File(path)), Some(buffer)) => {
-                    let file = self.file(path)?;
-                    access::Target::Buffered(Arc::clone(&file), self.buffer(file, buffer))
-                }
-                (AccessTarget::Fixed(LogTarget::Stderr | LogTarget::Memory(_)), _) => continue,
-            };
-            let (format, condition) = (Arc::clone(&log.format), log.condition.clone());
-            open.push(AccessLog { target, format, condition });
-        }
-        Ok(open)
-    }
-
-    /// The buffer of `file`: one for all `access_log`s that name it.
-    fn buffer(&mut self, file: Arc<LogFile>, how: Buffer) -> BufferId {
-        let known = self.buffered.iter().position(|(other, _)| Arc::ptr_eq(other, &file));
-        let at = known.unwrap_or_else(|| {
-            self.buffered.push((file, how));
-            self.buffered.len() - 1
-        });
-        BufferId(at as u32)
     }
 }
