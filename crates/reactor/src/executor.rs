@@ -24,7 +24,7 @@ const EVENTS: usize = 512;
 /// tasks answer each other without a look at the sockets in between, but not for ever.
 const CHAIN: usize = 512;
 /// Microseconds for which tasks of calm sockets are polled before others are looked for.
-const CALM_TURN: u64 = 100;
+const CALM_TURN: u64 = 50;
 /// The event number of the mailbox; sockets use their slab keys.
 const MAILBOX: u64 = u64::MAX;
 

@@ -131,8 +131,8 @@ impl Files {
         Ok(())
     }
 
-    /// Reopens every file, the first one first, for those who run as `owner`, where that is not this user; what went wrong is returned, each
-    /// with its level.
+    /// Reopens every file, the first one first, for those who run as `owner`, where that is not this user; what went wrong
+    /// is returned, each with its level.
     pub fn reopen(&self, owner: Option<u32>) -> Vec<(Level, String)> {
         let mut wrong = Vec::new();
         let mut files: Vec<_> = self.by_path.values().collect();
