@@ -17,7 +17,11 @@ class Upstreams(Fault):
             told.append(self.told_soon([end for end in crowd.now() if end.service == name]))
             recoveries.append(recovered(crowd, kills[-1][2]))
             self.hosts.serve(name)
-            wait_for("sessions at this one", lambda: self.hosts.services[name].open)
+            since = time.monotonic()
+            # Each group gives it up for a second of its own after every attempt that fails, until which it needs the other.
+            wait_for("sessions at this one on all paths", lambda: {
+                end.path for end in crowd.now() + list(crowd.over) if end.service == name and end.began > since
+            }.issuperset(self.hosts.paths))
             for path in self.hosts.paths:
                 for _ in range(2):
                     crowd.open(path, "talk", FOREVER, pause=0.03)
