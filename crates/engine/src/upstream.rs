@@ -2,12 +2,11 @@
 //! to reach it. How one is chosen is decided in `policy`.
 
 mod follow;
+mod spare;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +17,7 @@ use policy::template::Template;
 
 use crate::tls::SessionKey;
 pub use follow::follow;
+pub(crate) use spare::Datagrams;
 
 /// State of a group that all threads share (`zone`).
 #[derive(Debug)]
@@ -315,12 +315,6 @@ impl Attempt {
     pub fn age(&self) -> u32 {
         u32::try_from(reactor::now() - self.started).unwrap_or(u32::MAX)
     }
-}
-
-/// A socket for a peer at `to`.
-pub(crate) fn socket(to: &Address, datagrams: bool) -> io::Result<OwnedFd> {
-    let to = crate::net::sock_addr(to);
-    if datagrams { os::socket::datagram(&to) } else { os::socket::stream(&to) }
 }
 
 #[cfg(test)]

@@ -62,6 +62,17 @@ pub fn connect(socket: impl AsFd, address: &SockAddr) -> io::Result<Connect> {
     }
 }
 
+/// Has a socket of datagrams forget its peer, and with that the port that the system chose for it (connect(2),
+/// `AF_UNSPEC`).
+pub fn disconnect(socket: impl AsFd) -> io::Result<()> {
+    // SAFETY: sockaddr is plain data for which all zeroes is a value.
+    let mut nobody: libc::sockaddr = unsafe { mem::zeroed() };
+    nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: pointer and length describe `nobody`, which lives through the call.
+    unsafe { check(libc::connect(socket.as_fd().as_raw_fd(), &raw const nobody, length)).map(drop) }
+}
+
 /// accept4(2): a new connection and its peer.
 pub fn accept(socket: impl AsFd) -> io::Result<(OwnedFd, SockAddr)> {
     let mut raw = Raw::empty();

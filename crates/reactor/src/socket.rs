@@ -34,6 +34,8 @@ use readiness::{CALM, END, FAILED, OVER};
 pub(crate) use readiness::{READ, Readiness, WRITE};
 
 const UNREGISTERED: u32 = u32::MAX;
+/// Datagrams that may wait in a socket that is to be used again.
+const MOST_LEFT: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -98,6 +100,29 @@ impl Socket {
     /// Has the reactor tell nothing more of a socket that waits, until the next wait.
     pub fn rest(&self) {
         self.deregister();
+    }
+
+    /// Has a socket of datagrams forget its peer, its port and all that has come, for another use. What is under way to
+    /// the port goes nowhere. An error says that the socket is of no use any more.
+    pub fn disconnect(&self) -> io::Result<()> {
+        os::socket::disconnect(&self.fd)?;
+        let mut byte = [0];
+        for _ in 0..MOST_LEFT {
+            match os::socket::recv(&self.fd, &mut byte) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.with_ready(|ready| *ready = WRITE);
+                    return Ok(());
+                }
+                // A datagram, or what became of one that was sent.
+                _ => {}
+            }
+        }
+        Err(io::ErrorKind::QuotaExceeded.into())
+    }
+
+    /// Whether anything has come, as far as it is known.
+    pub fn has_come(&self) -> bool {
+        self.with_ready(|ready| *ready & READ != 0)
     }
 
     fn of(fd: OwnedFd, kind: Kind, shared: bool) -> Self {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,7 +18,7 @@ use super::{Action, Phase, Session, content, upstream_tls};
 use crate::counters::{self, Counter};
 use crate::log::errno;
 use crate::relay::{End, Moment, Report, Side, Way, with_scratch};
-use crate::upstream::{Attempt, Group, Picked, Picker};
+use crate::upstream::{Attempt, Datagrams, Group, Picked, Picker};
 
 /// What a client may say before the upstream is reached, where `proxy_buffer_size` is not set.
 const BUFFER: usize = 16 * 1024;
@@ -212,8 +212,8 @@ async fn attempt(
     early: &mut Early<'_>,
 ) -> Result<End, Missed> {
     let server = s.server();
-    let socket = prepare(s, &picked.address, local)?;
     let to = crate::net::sock_addr(&picked.address);
+    let socket = prepare(s, os::socket::stream(&to), local)?;
     let connecting = early.during(s, Socket::connect(socket, &to));
     let socket = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Rc::new(socket),
@@ -270,12 +270,13 @@ fn connect_level(error: &io::Error) -> Level {
     }
 }
 
-/// A socket for a peer at `to`, bound where `proxy_bind` says. A failure is told, and leaves the attempt without a name.
-fn prepare(s: &Session, to: &Address, local: Option<&Local>) -> Phase<OwnedFd> {
-    let made = crate::upstream::socket(to, s.is_udp())
+/// Takes a socket for a peer into use, bound where `proxy_bind` says. A failure is told, and leaves the attempt without a
+/// name.
+fn prepare<T: AsFd>(s: &Session, socket: io::Result<T>, local: Option<&Local>) -> Phase<T> {
+    let made = socket
         .map_err(|error| Cause::Socket("socket()".to_owned(), error))
         .and_then(|socket| count(s).map(|()| socket))
-        .and_then(|socket| set_up(s, socket, local));
+        .and_then(|socket| set_up(s, &socket, local).map(|()| socket));
     if made.is_ok() {
         // Connections to peers are numbered with those of clients.
         crate::net::next_number();
@@ -298,42 +299,48 @@ fn count(s: &Session) -> Phase {
     Ok(())
 }
 
-fn set_up(s: &Session, socket: OwnedFd, local: Option<&Local>) -> Phase<OwnedFd> {
+/// Whether [`set_up`] has nothing to do.
+fn is_plain(s: &Session, local: Option<&Local>) -> bool {
+    let proxy = &s.server().conf.proxy;
+    local.is_none() && !proxy.socket_keepalive && proxy.socket_rcvbuf == 0 && proxy.socket_sndbuf == 0
+}
+
+fn set_up(s: &Session, socket: &impl AsFd, local: Option<&Local>) -> Phase {
     let proxy = &s.server().conf.proxy;
     if proxy.socket_keepalive {
-        let _ = os::options::set_keepalive(&socket, true);
+        let _ = os::options::set_keepalive(socket, true);
     }
     if proxy.socket_rcvbuf > 0 {
-        let _ = os::options::set_rcvbuf(&socket, proxy.socket_rcvbuf);
+        let _ = os::options::set_rcvbuf(socket, proxy.socket_rcvbuf);
     }
     if proxy.socket_sndbuf > 0 {
-        let _ = os::options::set_sndbuf(&socket, proxy.socket_sndbuf);
+        let _ = os::options::set_sndbuf(socket, proxy.socket_sndbuf);
     }
-    let Some(local) = local else { return Ok(socket) };
+    let Some(local) = local else { return Ok(()) };
     if local.transparent {
         let is_ipv6 = local.address.is_ipv6();
         let call = if is_ipv6 { "setsockopt(IPV6_TRANSPARENT)" } else { "setsockopt(IP_TRANSPARENT)" };
-        os::options::set_transparent(&socket, is_ipv6).map_err(|error| Cause::Socket(call.to_owned(), error))?;
+        os::options::set_transparent(socket, is_ipv6).map_err(|error| Cause::Socket(call.to_owned(), error))?;
     }
     if local.address.port() == 0 {
         // Lets the kernel choose the port at connect, when it knows the other end.
-        let _ = os::options::set_bind_address_no_port(&socket);
+        let _ = os::options::set_bind_address_no_port(socket);
     }
-    let bound = os::socket::bind(&socket, &os::SockAddr::Inet(local.address));
-    bound.map_err(|error| Cause::Socket(format!("bind({})", local.text), error))?;
-    Ok(socket)
+    let bound = os::socket::bind(socket, &os::SockAddr::Inet(local.address));
+    bound.map_err(|error| Cause::Socket(format!("bind({})", local.text), error))
 }
 
 /// A datagram socket to a peer of `group`. There is no answer to wait for, so only what the machine knows to be in
 /// vain has another peer tried.
-pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>, local: Option<&Local>) -> Phase<(Socket, Picked)> {
+pub(super) fn connect_datagrams(s: &Session, group: &Rc<Group>, local: Option<&Local>) -> Phase<(Datagrams, Picked)> {
     let mut attempts = Attempts::new(s, group);
+    let is_plain = is_plain(s, local);
     loop {
         let picked = attempts.begin()?;
-        let socket = prepare(s, &picked.address, local)?;
-        match os::socket::connect(&socket, &crate::net::sock_addr(&picked.address)) {
+        let to = crate::net::sock_addr(&picked.address);
+        let socket = prepare(s, Datagrams::to(&to, !is_plain), local)?;
+        match os::socket::connect(&socket, &to) {
             Ok(_) => {
-                let socket = Socket::datagram(socket);
                 picked.connected(0);
                 s.connected();
                 announce(s, &socket, &picked);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use os::SockAddr;
 
-use super::Socket;
+use super::{MOST_LEFT, Socket};
 use crate::loopback::{accept, connect, datagrams, listener, pair, run, unix_pair};
 use crate::{now, sleep, spawn, timeout, yield_now};
 
@@ -122,6 +122,42 @@ fn datagrams_keep_their_boundaries_and_none_is_left_behind() {
                 assert_eq!(timeout(1000, server.read(&mut buffer)).await.unwrap().unwrap(), length);
             }
         }
+    });
+}
+
+#[test]
+fn a_socket_of_datagrams_forgets_its_last_use() {
+    run(async {
+        let ((first, first_at), (second, second_at)) = (datagrams(), datagrams());
+        let client = Socket::udp_connected(first_at).unwrap();
+        let mut buffer = [0; 8];
+        let port = client.local_addr().unwrap();
+        for text in [&b"answer"[..], b"surplus", b"more"] {
+            os::io::send_datagram(&first, text, &port, None).unwrap();
+        }
+        assert_eq!(timeout(1000, client.read(&mut buffer)).await.unwrap().unwrap(), 6);
+        client.disconnect().unwrap();
+        assert!(!client.has_come());
+        os::io::send_datagram(&first, b"late", &port, None).unwrap();
+        assert!(timeout(QUIET, client.read(&mut buffer)).await.is_err());
+
+        os::socket::connect(&client, &SockAddr::Inet(second_at)).unwrap();
+        os::io::send_datagram(&first, b"late", &client.local_addr().unwrap(), None).unwrap();
+        os::io::send_datagram(&second, b"new", &client.local_addr().unwrap(), None).unwrap();
+        assert_eq!(timeout(1000, client.read(&mut buffer)).await.unwrap().unwrap(), 3);
+        assert!(timeout(QUIET, client.read(&mut buffer)).await.is_err());
+    });
+}
+
+#[test]
+fn a_socket_full_of_datagrams_is_of_no_further_use() {
+    run(async {
+        let (fd, at) = datagrams();
+        let client = Socket::udp_connected(at).unwrap();
+        for _ in 0..=MOST_LEFT {
+            os::io::send_datagram(&fd, b"x", &client.local_addr().unwrap(), None).unwrap();
+        }
+        client.disconnect().unwrap_err();
     });
 }
 
