@@ -333,6 +333,89 @@ fn many_clients() {
 }
 
 #[test]
+fn what_comes_late_reaches_no_other_session() {
+    let up = UdpSocket::bind("127.0.0.1:0").unwrap();
+    up.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let gw = gateway(&format!(
+        "{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; proxy_responses 1; proxy_timeout 5s; }}"
+    ))
+    .with("up", up.local_addr().unwrap().to_string())
+    .start();
+    let before = descriptors(gw.pid());
+    let mut past = Vec::new();
+    for round in 1..=20 {
+        let client = UdpPeer::connect(&gw.addr("in"));
+        client.send("who");
+        let (_, from) = up.recv_from(&mut [0; 8]).unwrap();
+        for port in &past {
+            let _ = up.send_to(b"late", port);
+        }
+        up.send_to(b"right", from).unwrap();
+        up.send_to(b"surplus", from).unwrap();
+        assert_eq!(client.recv(), b"right");
+        assert_eq!(gw.access(round).len(), round);
+        past.push(from);
+    }
+    past.sort_unstable();
+    past.dedup();
+    assert!(past.len() > 15, "sessions have ports of their own: {past:?}");
+    poll("sockets are closed", || (descriptors(gw.pid()) <= before).then_some(()));
+}
+
+fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+#[test]
+fn what_the_client_sends_puts_off_the_end() {
+    let up = UdpBackend::silent();
+    let gw = to_backend(&up, "proxy_timeout 1s;");
+    let client = UdpPeer::connect(&gw.addr("in"));
+    for _ in 0..8 {
+        client.send("x");
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    let datagrams = up.wait_for(8);
+    assert!(datagrams.iter().all(|(_, from)| *from == datagrams[0].1), "{datagrams:?}");
+    assert_eq!(gw.access(1), ["UDP 200 8 0 8 0"]);
+}
+
+#[test]
+fn a_datagram_that_the_upstreams_address_cannot_take_ends_the_session() {
+    let up = UdpBackend::echo();
+    let gw = gateway(&format!("{LOG}server {{ listen [::1]:%in udp; proxy_pass %up; proxy_buffer_size 64k; }}"))
+        .with("up", up.addr())
+        .start();
+    let client = UdpPeer::connect(&format!("[::1]:{}", gw.port("in")));
+    assert_eq!(client.ask("first"), "first");
+    client.send(vec![b'x'; 65_520]);
+    let line = gw.wait_error("sendmsg() failed (90: Message too ");
+    assert_eq!(line.level, "alert");
+    assert!(line.text.contains(" while proxying and sending to upstream, udp client: ::1, "), "{}", line.text);
+    assert_eq!(gw.access(1), ["UDP 200 65525 5 5 5"]);
+    assert_eq!(client.ask("second"), "second");
+}
+
+#[test]
+fn an_answer_that_the_clients_address_cannot_take_ends_the_session() {
+    let up = UdpSocket::bind("[::1]:0").unwrap();
+    up.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let gw = gateway(&format!("{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; proxy_buffer_size 64k; }}"))
+        .with("up", up.local_addr().unwrap().to_string())
+        .start();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("who");
+    let (_, from) = up.recv_from(&mut [0; 8]).unwrap();
+    up.send_to(b"first", from).unwrap();
+    assert_eq!(client.recv(), b"first");
+    up.send_to(&vec![b'x'; 65_520], from).unwrap();
+    let line = gw.wait_error("sendmsg() failed (90: Message too ");
+    assert_eq!(line.level, "alert");
+    assert!(line.text.contains(" while proxying and sending to client, udp client: 127.0.0.1, "), "{}", line.text);
+    assert_eq!(gw.access(1), ["UDP 200 3 5 3 65525"]);
+}
+
+#[test]
 fn the_peers_failures_are_counted() {
     let dead = UdpBackend::silent();
     let live = UdpBackend::saying("live");

@@ -137,6 +137,11 @@ impl Outgoing {
         self.queue.is_empty()
     }
 
+    /// How many bytes wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds a datagram to `to` (`None`: to whom the socket is connected), from the local address
     /// `from` where that is given.
     pub fn push(&mut self, bytes: &[u8], to: Option<&SockAddr>, from: Option<IpAddr>) {

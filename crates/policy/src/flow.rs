@@ -91,6 +91,11 @@ impl<D> Flow<D> {
         Some(datagram)
     }
 
+    /// A datagram of the client that is sent on without waiting.
+    pub fn pass(&mut self) {
+        self.requests += 1;
+    }
+
     /// Counts an answer.
     pub fn answer(&mut self) {
         self.responses += 1;

@@ -1,9 +1,10 @@
 //! Sessions of datagrams: one per client address (and address asked for), born by the first
 //! datagram, fed by the listener, ended by counts or by silence.
 
+mod outbox;
 mod relay;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -26,6 +27,8 @@ use crate::counters::{self, Counter};
 use crate::generation::{Connection, Generation};
 use crate::log::errno;
 use crate::relay::{Limit, Moment};
+use crate::upstream::Datagrams;
+use outbox::Outbox;
 
 /// The longest datagram there can be.
 const LONGEST: usize = 65_535;
@@ -43,7 +46,15 @@ thread_local! {
 }
 
 type Key = (SockAddr, Option<IpAddr>);
-type Flows = Rc<RefCell<Table<Key, Rc<Flow>>>>;
+
+/// A listener's sessions. Each of them holds it.
+struct Flows {
+    /// The listener's place in the plan.
+    listener: usize,
+    socket: Rc<Socket>,
+    table: RefCell<Table<Key, Rc<Flow>>>,
+    outbox: Rc<Outbox>,
+}
 
 /// What the listener and a session share.
 pub struct Flow {
@@ -59,10 +70,27 @@ pub struct Flow {
     held: Cell<Option<usize>>,
     /// `proxy_upload_rate`.
     upload: RefCell<Option<Limit>>,
+    /// Where datagrams go without the session's help, once it relays and has nothing to do for each of them.
+    way: RefCell<Option<Rc<Datagrams>>>,
+    /// Bytes that went this way.
+    sent_on: Cell<u64>,
+    /// The loop time at which one last did, milliseconds.
+    last: Cell<u64>,
+    outbox: Rc<Outbox>,
+    /// Bytes that the outbox could not send.
+    unsent: Cell<u64>,
+    /// What happened first of all that went wrong without the session's help.
+    failure: OnceCell<Failure>,
+}
+
+/// A datagram could not be sent.
+enum Failure {
+    ToUpstream(io::Error),
+    ToClient(io::Error),
 }
 
 impl Flow {
-    fn new(key: Key, first: &[u8], s: &Session) -> Self {
+    fn new(key: Key, first: &[u8], s: &Session, outbox: Rc<Outbox>) -> Self {
         let proxy = &s.server().conf.proxy;
         Self {
             key,
@@ -77,12 +105,53 @@ impl Flow {
             came: Cell::new(first.len() as u64),
             held: Cell::new(Some(0)),
             upload: RefCell::new(None),
+            way: RefCell::new(None),
+            sent_on: Cell::new(0),
+            last: Cell::new(0),
+            outbox,
+            unsent: Cell::new(0),
+            failure: OnceCell::new(),
         }
     }
 
-    /// A datagram after the first one. It is lost where the rate forbids it or there is no room, and cut where there is
-    /// not enough.
+    /// A datagram after the first one.
     fn arrive(&self, datagram: &[u8]) {
+        let way = self.way.borrow();
+        if let Some(way) = &*way {
+            if let Err(error) = self.send_on(way, datagram) {
+                self.has_failed(Failure::ToUpstream(error));
+            }
+        } else {
+            self.keep(datagram);
+            self.wake();
+        }
+    }
+
+    fn has_failed(&self, failure: Failure) {
+        let _ = self.failure.set(failure);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(task) = self.task.get() {
+            reactor::wake(task);
+        }
+    }
+
+    /// Sends one on at once, where the session has no say.
+    fn send_on(&self, way: &Socket, datagram: &[u8]) -> io::Result<()> {
+        let datagram = datagram.get(..self.buffer).unwrap_or(datagram);
+        self.datagrams.borrow_mut().pass();
+        self.came.set(self.came.get() + datagram.len() as u64);
+        self.last.set(reactor::now());
+        let sent = relay::send(way, datagram)?;
+        self.sent_on.set(self.sent_on.get() + sent as u64);
+        Ok(())
+    }
+
+    /// Keeps one for the session. It is lost where the rate forbids it or there is no room, and cut where there is not
+    /// enough.
+    fn keep(&self, datagram: &[u8]) {
         let mut upload = self.upload.borrow_mut();
         if upload.as_mut().is_some_and(|limit| limit.allowed(Moment::now(), self.came.get()) == 0) {
             return;
@@ -100,6 +169,13 @@ impl Flow {
         if let Some(limit) = &mut *upload {
             limit.charge(reactor::now(), datagram.len());
         }
+    }
+
+    /// Has the session know what came and went without its help.
+    fn tell_counts(&self, s: &Session) {
+        s.received.set(self.came.get());
+        s.sent.set(s.sent.get() - self.unsent.take());
+        s.to_upstream.set(s.to_upstream.get() + self.sent_on.take());
     }
 
     /// Whether the next datagram of the client begins another session.
@@ -130,9 +206,14 @@ impl Round {
 /// Receives datagrams until the generation drains, and hands them to their sessions.
 pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedFd) {
     let socket = Rc::new(Socket::new(socket));
-    let flows: Flows = Rc::new(RefCell::new(Table::new(os::process::random())));
+    let flows = Rc::new(Flows {
+        listener: at,
+        table: RefCell::new(Table::new(os::process::random())),
+        outbox: Rc::new(Outbox::new(Rc::clone(&socket))),
+        socket: Rc::clone(&socket),
+    });
     let mut round = Round::default();
-    let hand_over = |key: Key, bytes: &[u8]| deliver(&generation, at, &socket, &flows, key, bytes);
+    let hand_over = |key: Key, bytes: &[u8]| deliver(&generation, &flows, key, bytes);
     loop {
         let next = std::future::poll_fn(|_| {
             if generation.drain.is_draining() {
@@ -165,45 +246,42 @@ pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedF
         }
     }
     drop(generation);
-    let_go(&socket).await;
+    let_go(&flows).await;
 }
 
 /// Lets go of the address once the last answers have had their time: sessions that wait for silence must not keep it
 /// from whoever is to have it next.
-async fn let_go(socket: &Rc<Socket>) {
-    if Rc::strong_count(socket) == 1 {
+async fn let_go(flows: &Rc<Flows>) {
+    if Rc::strong_count(flows) == 1 {
         return;
     }
     reactor::sleep(relay::LAST_ANSWERS).await;
-    socket.rest();
+    flows.socket.rest();
     if let Ok(nowhere) = UnixDatagram::unbound() {
-        let _ = os::process::replace_fd(nowhere, &**socket);
+        let _ = os::process::replace_fd(nowhere, &*flows.socket);
     }
 }
 
 /// Hands a datagram to its session; true when it began one.
-fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &Flows, key: Key, bytes: &[u8]) -> bool {
-    let known = flows.borrow().find(&key).cloned();
+fn deliver(generation: &Rc<Generation>, flows: &Rc<Flows>, key: Key, bytes: &[u8]) -> bool {
+    let known = flows.table.borrow().find(&key).cloned();
     if let Some(flow) = known {
         flow.arrive(bytes);
         if flow.is_full() {
             release(flows, &flow);
         }
-        if let Some(task) = flow.task.get() {
-            reactor::wake(task);
-        }
         return false;
     }
     let Some(slot) = generation.connection() else { return false };
     let (from, to) = &key;
-    let port = match &generation.plan.listener(at).address {
+    let port = match &generation.plan.listener(flows.listener).address {
         Address::Inet(address) => address.port(),
         Address::Unix(_) => 0,
     };
     let session = Session::new(Accepted {
         generation: Rc::clone(generation),
-        listener: at,
-        socket: Rc::clone(socket),
+        listener: flows.listener,
+        socket: Rc::clone(&flows.socket),
         client: crate::net::address(from.clone()),
         local: to.map(|ip| Address::Inet((ip, port).into())),
         number: crate::net::next_number(),
@@ -211,21 +289,21 @@ fn deliver(generation: &Rc<Generation>, at: usize, socket: &Rc<Socket>, flows: &
         passes: 0,
         kept: None,
     });
-    let flow = Rc::new(Flow::new(key.clone(), bytes, &session));
-    flows.borrow_mut().insert(key, Rc::clone(&flow));
+    let flow = Rc::new(Flow::new(key.clone(), bytes, &session, Rc::clone(&flows.outbox)));
+    flows.table.borrow_mut().insert(key, Rc::clone(&flow));
     reactor::spawn(serve(session, Rc::clone(flows), flow, slot));
     true
 }
 
 /// Takes the flow out of the table: the next datagram of the client begins a new session.
 fn release(flows: &Flows, flow: &Rc<Flow>) {
-    flows.borrow_mut().remove(&flow.key, |known| Rc::ptr_eq(known, flow));
+    flows.table.borrow_mut().remove(&flow.key, |known| Rc::ptr_eq(known, flow));
 }
 
-async fn serve(session: Session, flows: Flows, flow: Rc<Flow>, slot: Connection) {
+async fn serve(session: Session, flows: Rc<Flows>, flow: Rc<Flow>, slot: Connection) {
     let _slot = slot;
     counters::count(Counter::Udp);
-    session.received.set(flow.came.get());
+    flow.tell_counts(&session);
     flow.task.set(Some(reactor::current_task()));
     let _ = session.rare().udp.set(Rc::clone(&flow));
     session.log_plain(
@@ -236,7 +314,9 @@ async fn serve(session: Session, flows: Flows, flow: Rc<Flow>, slot: Connection)
     let live = drain.enter();
     let mut phases = pin!(phases(&session, &flows, &flow));
     let done = drain.unless_forced(phases.as_mut()).await;
-    session.received.set(flow.came.get());
+    flow.way.take();
+    flow.outbox.flush();
+    flow.tell_counts(&session);
     session.finish_attempt();
     let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
         Ok(()) => 200,
@@ -281,7 +361,7 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
             if flow.is_full() {
                 release(flows, flow);
             }
-            relay::run(s, flow, &socket, picked, began).await
+            relay::run(s, flow, &Rc::new(socket), picked, began).await
         }
     }
 }

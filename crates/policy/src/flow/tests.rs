@@ -22,6 +22,16 @@ fn after(requests: usize, answers: usize) -> Flow<u8> {
 }
 
 #[test]
+fn what_does_not_wait_counts_at_once() {
+    let mut flow = after(1, 1);
+    flow.pass();
+    assert_eq!((flow.requests(), flow.arrived()), (2, 2));
+    assert_eq!(flow.state(0, 0, &ONE_EACH), State::Open);
+    flow.answer();
+    assert_eq!(flow.state(0, 0, &ONE_EACH), State::Done);
+}
+
+#[test]
 fn ends_with_the_last_answer() {
     assert_eq!(Flow::new(0).state(0, 0, &ONE_EACH), State::Open, "nothing was asked yet");
     assert_eq!(after(2, 1).state(0, 0, &ONE_EACH), State::Open);

@@ -10,12 +10,12 @@ use policy::flow::State;
 use reactor::{Socket, Timer};
 use syntax::Level;
 
-use super::{Flow, LONGEST, reply};
+use super::{Failure, Flow, LONGEST, reply};
 use crate::log::level_of;
 use crate::relay::{Limit, Moment};
 use crate::session::fail::Cause;
 use crate::session::{Action, Phase, Session, proxy, reach};
-use crate::upstream::Picked;
+use crate::upstream::{Datagrams, Picked};
 
 /// Datagrams taken from an upstream at a time.
 const ANSWERS: usize = 4;
@@ -42,8 +42,16 @@ enum Ended {
     Broken,
 }
 
+/// Sends a datagram to an upstream; how many bytes, none where it is lost for want of room, as on the network.
+pub(super) fn send(upstream: &Socket, datagram: &[u8]) -> io::Result<usize> {
+    match upstream.try_write(datagram) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        sent => sent,
+    }
+}
+
 /// Relays until the session is over. `began` is the second in which the content phase did.
-pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Socket, picked: Picked, began: i64) -> Phase {
+pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Rc<Datagrams>, picked: Picked, began: i64) -> Phase {
     let conf = &s.server().conf.proxy;
     let upload = proxy::limit(s, conf.upload_rate.as_ref(), began);
     flow.upload.replace(upload);
@@ -56,7 +64,12 @@ pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Socket, picked:
         failed: Cell::new(false),
     };
     s.doing(Action::Proxying);
+    if flow.upload.borrow().is_none() && flow.limits.responses.is_none() {
+        flow.way.replace(Some(Rc::clone(upstream)));
+    }
     let ended = relay.run().await;
+    flow.outbox.flush();
+    let ended = if !matches!(ended, Ended::Broken) && relay.has_failed() { Ended::Broken } else { ended };
     s.finish_attempt();
     let told = relay.tell(ended);
     if !relay.failed.get() {
@@ -69,8 +82,8 @@ pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Socket, picked:
 
 struct Relay<'a> {
     s: &'a Session,
-    flow: &'a Flow,
-    upstream: &'a Socket,
+    flow: &'a Rc<Flow>,
+    upstream: &'a Rc<Datagrams>,
     download: RefCell<Option<Limit>>,
     /// The PROXY header, until the first datagram took it along.
     header: RefCell<Vec<u8>>,
@@ -81,10 +94,11 @@ struct Relay<'a> {
 impl Relay<'_> {
     async fn run(&self) -> Ended {
         let limits = &self.flow.limits;
-        let mut last = reactor::now();
+        let last = &self.flow.last;
+        last.set(reactor::now());
         let (mut leaves, mut waited) = (None, false);
         let (idle, delay) = (Timer::new(), Timer::new());
-        idle.set(last + limits.timeout);
+        idle.set(last.get() + limits.timeout);
         std::future::poll_fn(|_| {
             let now = reactor::now();
             // What was kept back for its rate is not waited for.
@@ -95,12 +109,12 @@ impl Relay<'_> {
                 return Poll::Ready(if self.is_too_late() { Ended::Shutdown } else { Ended::Broken });
             };
             if moved {
-                last = now;
+                last.set(now);
                 if self.s.generation.drain.is_draining() {
                     leaves.get_or_insert(now + LAST_ANSWERS);
                 }
             }
-            if self.flow.datagrams.borrow().state(last, now, limits) == State::Done {
+            if self.flow.datagrams.borrow().state(last.get(), now, limits) == State::Done {
                 return Poll::Ready(Ended::Done);
             }
             if let Some(until) = self.paused_until(now) {
@@ -120,25 +134,43 @@ impl Relay<'_> {
             if moved || !idle.is_set() {
                 idle.set(leaves.unwrap_or(u64::MAX).min(now + limits.timeout));
             }
-            idle.poll_expired().map(|()| {
+            while idle.poll_expired().is_ready() {
                 if leaves.is_some() {
-                    return Ended::Shutdown;
+                    return Poll::Ready(Ended::Shutdown);
                 }
-                let state = self.flow.datagrams.borrow().state(0, u64::MAX, limits);
-                Ended::Silent { missing: matches!(state, State::Silent { missing: true }) }
-            })
+                if let State::Silent { missing } = self.flow.datagrams.borrow().state(last.get(), now, limits) {
+                    return Poll::Ready(Ended::Silent { missing });
+                }
+                // Datagrams went on without the session's help.
+                idle.set(last.get() + limits.timeout);
+            }
+            Poll::Pending
         })
         .await
     }
 
     /// Moves what can be moved at loop time `now`; whether anything was, `None` after a failure to send.
     fn exchange(&self, now: u64) -> Option<bool> {
+        if self.has_failed() {
+            return None;
+        }
         let sent = self.send_on()?;
         // Where no answer is wanted none is waited for, be it there already.
         if sent && self.flow.datagrams.borrow().state(now, now, &self.flow.limits) == State::Done {
             return Some(true);
         }
         Some(self.pass_back()? | sent)
+    }
+
+    /// Whether something could not be sent without the session's help, which is told.
+    fn has_failed(&self) -> bool {
+        self.flow.tell_counts(self.s);
+        match self.flow.failure.get() {
+            None => return false,
+            Some(Failure::ToUpstream(error)) => self.failed(Action::SendingUpstream, "sendmsg()", error),
+            Some(Failure::ToClient(error)) => self.told(Action::SendingClient, Level::Info, "sendmsg()", error),
+        }
+        true
     }
 
     /// Until when a direction waits, if one does.
@@ -153,17 +185,14 @@ impl Relay<'_> {
     /// Sends on what has come from the client; whether anything has.
     fn send_on(&self) -> Option<bool> {
         let (s, flow) = (self.s, self.flow);
-        s.received.set(flow.came.get());
         let mut moved = false;
         loop {
             let Some(datagram) = flow.datagrams.borrow_mut().take() else { return Some(moved) };
             moved = true;
             let header = self.header.take();
             let out = if header.is_empty() { datagram } else { [header, datagram].concat() };
-            match self.upstream.try_write(&out) {
+            match send(self.upstream, &out) {
                 Ok(sent) => s.to_upstream.set(s.to_upstream.get() + sent as u64),
-                // Full: lost, as on the network.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     self.failed(Action::SendingUpstream, "sendmsg()", &error);
                     return None;
@@ -237,6 +266,13 @@ impl Relay<'_> {
         if let Some(limit) = &mut *self.download.borrow_mut() {
             limit.charge(reactor::now(), bytes.len());
         }
+        if self.flow.limits.responses.is_none() {
+            self.flow.outbox.push(self.flow, bytes);
+            s.sent.set(s.sent.get() + bytes.len() as u64);
+            self.flow.datagrams.borrow_mut().answer();
+            return Some(());
+        }
+        // It may end the session, which has to know what becomes of it.
         let sent = reply(s, self.flow, bytes);
         if let Err(error) = &sent {
             self.told(Action::SendingClient, Level::Info, "sendmsg()", error);
