@@ -4,8 +4,10 @@
 //! source ports, so that a connection going out cannot take one either.
 
 use std::fs::File;
-use std::net::{TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 const FIRST: u16 = 18_000;
 const COUNT: u16 = 14_000;
@@ -31,7 +33,7 @@ impl Port {
             if lock.try_lock().is_err() {
                 continue;
             }
-            if TcpListener::bind(("0.0.0.0", number)).is_ok() && UdpSocket::bind(("0.0.0.0", number)).is_ok() {
+            if !is_listened_on(number) && !takes_datagrams(number) {
                 return Self { number, _lock: lock };
             }
         }
@@ -57,5 +59,39 @@ impl Port {
     /// The number.
     pub fn number(&self) -> u16 {
         self.number
+    }
+}
+
+/// Tries to bind to the port. Who listened in order to try would be in the way for longer than that: a process that another
+/// test starts meanwhile holds all sockets there are until it becomes another program.
+fn is_listened_on(number: u16) -> bool {
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+    let socket = socket.expect("a socket");
+    sockopt::set_socket_reuseaddr(&socket, true).expect("its option");
+    rustix::net::bind(&socket, &SocketAddr::from(([0; 4], number))).is_err()
+}
+
+/// Asks the kernel, since a socket that only tries is in the way, too.
+fn takes_datagrams(number: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/udp").expect("the kernel's sockets");
+    let port = format!(":{number:04X}");
+    sockets.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|local| local.ends_with(&port))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::{Port, is_listened_on, takes_datagrams};
+
+    #[test]
+    fn what_is_in_use_is_seen() {
+        let port = Port::lease();
+        let number = port.number();
+        assert!(!is_listened_on(number) && !takes_datagrams(number));
+        let _stream = TcpListener::bind(("127.0.0.1", number)).unwrap();
+        assert!(is_listened_on(number) && !takes_datagrams(number));
+        let _datagrams = UdpSocket::bind(("127.0.0.1", number)).unwrap();
+        assert!(takes_datagrams(number));
     }
 }
