@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::{LIMIT, poll};
 
@@ -16,6 +16,16 @@ pub enum End {
     Fin,
     /// The peer reset the connection.
     Reset,
+}
+
+/// A machine that was stopped for a while interrupts reads that have a deadline.
+pub(crate) fn uninterrupted<T>(mut read: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -47,7 +57,8 @@ impl Peer {
     pub fn connect_from(from: &str, to: &str) -> Self {
         let from: SocketAddr = format!("{from}:0").parse().expect("a local address");
         let to: SocketAddr = to.parse().expect("an address");
-        let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)
+        // Programs that other tests start would keep it open.
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .expect("a socket");
         rustix::net::bind(&socket, &from).expect("bind to the local address");
         rustix::net::connect(&socket, &to).expect("connect");
@@ -109,19 +120,16 @@ impl Peer {
     /// Reads what is there, at least one byte; nothing at the end.
     pub fn recv_some(&mut self) -> std::io::Result<Vec<u8>> {
         let mut buffer = vec![0; 65_536];
-        let count = loop {
-            let read = match &mut self.0 {
-                Stream::Tcp(stream) => stream.read(&mut buffer),
-                Stream::Unix(stream) => stream.read(&mut buffer),
-            };
-            // A machine that was stopped for a while interrupts reads that have a deadline.
-            match read {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
+        let count = self.read(&mut buffer)?;
         buffer.truncate(count);
         Ok(buffer)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        uninterrupted(|| match &mut self.0 {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        })
     }
 
     /// Reads exactly `count` bytes.
@@ -139,19 +147,8 @@ impl Peer {
     pub fn recv_line(&mut self) -> String {
         let mut line = Vec::new();
         let mut byte = [0];
-        loop {
-            let count = match &mut self.0 {
-                Stream::Tcp(stream) => stream.read(&mut byte),
-                Stream::Unix(stream) => stream.read(&mut byte),
-            }
-            .expect("recv of a line");
-            if count == 0 {
-                break;
-            }
+        while !line.ends_with(b"\n") && self.read(&mut byte).expect("recv of a line") > 0 {
             line.push(byte[0]);
-            if byte[0] == b'\n' {
-                break;
-            }
         }
         String::from_utf8_lossy(&line).into_owned()
     }

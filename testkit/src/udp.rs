@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::peer::uninterrupted;
 use crate::{LIMIT, poll};
 
 /// A datagram with who sent it.
@@ -37,7 +38,7 @@ impl UdpPeer {
     /// Receives one datagram.
     pub fn recv(&self) -> Vec<u8> {
         let mut buffer = vec![0; 65_536];
-        let count = self.0.recv(&mut buffer).expect("a datagram");
+        let count = uninterrupted(|| self.0.recv(&mut buffer)).expect("a datagram");
         buffer.truncate(count);
         buffer
     }
@@ -46,7 +47,7 @@ impl UdpPeer {
     pub fn recv_within(&self, span: Duration) -> Option<Vec<u8>> {
         self.0.set_read_timeout(Some(span)).expect("a read timeout");
         let mut buffer = vec![0; 65_536];
-        let got = self.0.recv(&mut buffer);
+        let got = uninterrupted(|| self.0.recv(&mut buffer));
         self.0.set_read_timeout(Some(LIMIT)).expect("a read timeout");
         buffer.truncate(got.ok()?);
         Some(buffer)
@@ -61,7 +62,7 @@ impl UdpPeer {
     /// Whether nothing arrives within `span`.
     pub fn is_quiet_for(&self, span: Duration) -> bool {
         self.0.set_read_timeout(Some(span)).expect("a read timeout");
-        let got = self.0.recv(&mut [0; 1]);
+        let got = uninterrupted(|| self.0.recv(&mut [0; 1]));
         self.0.set_read_timeout(Some(LIMIT)).expect("a read timeout");
         got.is_err()
     }
