@@ -267,20 +267,21 @@ impl Gateway {
 
     /// Rewrites the config, sends HUP and waits until the new config is in force. Needs the log at `notice` or below.
     pub fn reload(&mut self, stream: &str) {
-        let count =
-            |lines: &[ErrorLine], wanted: &dyn Fn(&ErrorLine) -> bool| lines.iter().filter(|line| wanted(line)).count();
-        let is_start = |line: &ErrorLine| line.text.starts_with("start worker process");
-        let is_refusal = |line: &ErrorLine| line.level == "emerg";
+        // It is said once of each configuration, before its workers; some of those of the last one may still be missing.
+        let is_start = |line: &&ErrorLine| line.text == "start worker processes";
+        let is_refusal = |line: &&ErrorLine| line.level == "emerg";
         // The pid file is there a moment before the workers are.
         self.wait_error("start worker process ");
         let lines = self.errors();
-        let (starts, refusals) = (count(&lines, &is_start), count(&lines, &is_refusal));
+        let (starts, refusals) = (lines.iter().filter(is_start).count(), lines.iter().filter(is_refusal).count());
         self.rewrite(stream);
         self.signal(Signal::HUP);
         self.or_show("workers of the new config", || {
             let lines = self.errors();
-            assert_eq!(count(&lines, &is_refusal), refusals, "the reload failed:\n{}", self.error_text());
-            (count(&lines, &is_start) > starts).then_some(())
+            let refused = lines.iter().filter(is_refusal).count() != refusals;
+            assert!(!refused, "the reload failed:\n{}", self.error_text());
+            let (start, _) = lines.iter().enumerate().filter(|(_, line)| is_start(line)).nth(starts)?;
+            lines.iter().skip(start).any(|line| line.text.starts_with("start worker process ")).then_some(())
         });
     }
 
