@@ -75,7 +75,7 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// What nginx says depends on whether it or the client is faster: the same has to be seen in one of several runs.
+    /// What is seen depends on who is faster, or on how busy the machine is: it has to be the same in one of several runs.
     pub(crate) fn racing(mut self) -> Self {
         self.runs = 5;
         self
