@@ -79,22 +79,24 @@ fn the_deadline_is_counted_from_the_beginning_through_all_steps() {
     }
     let full = FullListener::new();
     let conf = format!(
-        "{LOG}prelude_timeout 1500ms; preread_timeout 30s; proxy_connect_timeout 30s;\n\
+        "{LOG}prelude_timeout 4s; preread_timeout 30s; proxy_connect_timeout 30s;\n\
          server {{ listen 127.0.0.1:%in proxy_protocol; ssl_preread on; proxy_pass %up; }}"
     );
     let gw = gateway(&conf).with("up", full.addr()).start();
     let begin = Instant::now();
     let mut client = gw.connect("in");
-    assert!(client.is_quiet_for(Duration::from_millis(500)));
+    assert!(client.is_quiet_for(Duration::from_secs(1)));
     client.send("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n");
-    assert!(client.is_quiet_for(Duration::from_millis(500)));
+    assert!(client.is_quiet_for(Duration::from_secs(1)));
+    let last = Instant::now();
     client.send(Hello::named("a.example.com").bytes());
     client.wait_for_end();
-    let took = begin.elapsed();
+    let (whole, rest) = (begin.elapsed(), last.elapsed());
     // What nginx calls connecting with a hello that has been waited for.
     let line = gw.wait_error("prelude timed out");
     assert!(line.text.contains(" while proxying connection, ") && line.text.contains(", upstream: "), "{}", line.text);
-    assert!((Duration::from_millis(1450)..Duration::from_millis(2400)).contains(&took), "{took:?}");
+    let limit = Duration::from_millis(3950);
+    assert!(whole >= limit && rest < limit, "{whole:?} in all, {rest:?} since it last said something");
     assert_eq!(gw.access(1), ["502"]);
 }
 
@@ -104,14 +106,14 @@ fn a_connection_that_is_passed_on_brings_its_age_along() {
         return;
     }
     let conf = "server { listen 127.0.0.1:%in proxy_protocol; pass 127.0.0.1:%next; }\n\
-                server { listen 127.0.0.1:%next; ssl_preread on; prelude_timeout 1500ms; return x; }";
+                server { listen 127.0.0.1:%next; ssl_preread on; prelude_timeout 4s; return x; }";
     let gw = gateway(conf).start();
     let mut client = gw.connect("in");
-    assert!(client.is_quiet_for(Duration::from_millis(1200)));
+    assert!(client.is_quiet_for(Duration::from_secs(2)));
     let passed = Instant::now();
     client.send("PROXY UNKNOWN\r\n");
     client.wait_for_end();
-    assert!(passed.elapsed() < Duration::from_secs(1), "{:?}", passed.elapsed());
+    assert!(passed.elapsed() < Duration::from_millis(3950), "{:?}", passed.elapsed());
     gw.wait_error("prelude timed out (110: Connection timed out) while prereading client data, ");
 }
 
@@ -121,12 +123,12 @@ fn a_session_that_relays_is_not_hurried() {
         return;
     }
     let up = TcpBackend::echo();
-    let conf = "prelude_timeout 300ms;\nserver { listen 127.0.0.1:%in; ssl_preread on; proxy_pass %up; }";
+    let conf = "prelude_timeout 2s;\nserver { listen 127.0.0.1:%in; ssl_preread on; proxy_pass %up; }";
     let gw = gateway(conf).with("up", up.addr()).start();
     let mut client = gw.connect("in");
     client.send("plain text");
     client.recv(10);
-    assert!(client.is_quiet_for(Duration::from_millis(600)));
+    assert!(client.is_quiet_for(Duration::from_millis(2500)));
     client.send("x");
     assert_eq!(client.recv(1), b"x");
 }

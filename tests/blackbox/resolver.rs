@@ -125,7 +125,7 @@ fn each_error_has_its_text() {
 #[test]
 fn a_format_error_is_no_answer() {
     let dns = Dns::start(|_| Reply::Code(1));
-    let gw = passing("x.test", "80", &dns, "; resolver_timeout 400ms");
+    let gw = passing("x.test", "80", &dns, "; resolver_timeout 2s");
     gw.ask("in", "");
     let line = gw.wait_error("DNS error (1: Format error), query id:");
     assert_eq!((line.level.as_str(), line.connection), ("error", None));
@@ -183,7 +183,7 @@ fn a_question_that_was_lost_is_put_anew_for_the_next_session() {
         0 => Reply::Nothing,
         _ => Reply::addrs(question, 60, &["127.0.0.1"]),
     });
-    let gw = passing("up.test", &port_of(&up), &dns, "ipv6=off; resolver_timeout 600ms");
+    let gw = passing("up.test", &port_of(&up), &dns, "ipv6=off; resolver_timeout 2s");
     assert_eq!(gw.ask("in", ""), "");
     assert_eq!(gw.ask("in", ""), "found");
     assert_eq!(dns.count("up.test", "A"), 2);
@@ -474,7 +474,7 @@ fn records_of_other_types_take_nothing_from_the_other_family() {
     let gw = passing("up.test", &port_of(&up), &dns, "");
     assert_eq!(gw.ask("in", ""), "found");
     let dns = Dns::start(move |question| text(&question.name));
-    let gw = passing("up.test", &port_of(&up), &dns, "; resolver_timeout 500ms");
+    let gw = passing("up.test", &port_of(&up), &dns, "; resolver_timeout 2s");
     assert_eq!(gw.ask("in", ""), "");
     gw.wait_error("no A or CNAME types in DNS response");
     gw.wait_error("up.test could not be resolved (110: Operation timed out)");

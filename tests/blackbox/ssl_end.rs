@@ -166,7 +166,7 @@ fn a_client_is_read_while_hands_are_shaken_with_the_upstream() {
     let silent = TcpBackend::start(|peer| peer.recv_end().0);
     let conf = format!(
         "log_format r '$status $bytes_received'; access_log %dir/access.log r; {CERT}\
-         server {{ listen 127.0.0.1:%in ssl; proxy_ssl on; proxy_pass %up; proxy_connect_timeout 1s; }}"
+         server {{ listen 127.0.0.1:%in ssl; proxy_ssl on; proxy_pass %up; proxy_connect_timeout 3s; }}"
     );
     let gw = gateway(&conf).with("up", silent.addr()).start();
     gw.tls("in").request("hello\n").run();

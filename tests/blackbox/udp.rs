@@ -337,10 +337,13 @@ fn what_comes_late_reaches_no_other_session() {
     let up = UdpSocket::bind("127.0.0.1:0").unwrap();
     up.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let gw = gateway(&format!(
-        "{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; proxy_responses 1; proxy_timeout 5s; }}"
+        "{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; proxy_responses 1; proxy_timeout 5s; }}\n\
+         server {{ listen 127.0.0.1:%is; access_log off; return x; }}"
     ))
     .with("up", up.local_addr().unwrap().to_string())
     .start();
+    // Who serves has all it needs.
+    assert_eq!(gw.ask("is", ""), "x");
     let before = descriptors(gw.pid());
     let mut past = Vec::new();
     for round in 1..=20 {
@@ -369,11 +372,11 @@ fn descriptors(pid: u32) -> usize {
 #[test]
 fn what_the_client_sends_puts_off_the_end() {
     let up = UdpBackend::silent();
-    let gw = to_backend(&up, "proxy_timeout 1s;");
+    let gw = to_backend(&up, "proxy_timeout 2s;");
     let client = UdpPeer::connect(&gw.addr("in"));
     for _ in 0..8 {
         client.send("x");
-        std::thread::sleep(Duration::from_millis(250));
+        std::thread::sleep(Duration::from_millis(350));
     }
     let datagrams = up.wait_for(8);
     assert!(datagrams.iter().all(|(_, from)| *from == datagrams[0].1), "{datagrams:?}");
@@ -421,7 +424,7 @@ fn the_peers_failures_are_counted() {
     let live = UdpBackend::saying("live");
     let conf = format!(
         "{LOG}upstream u {{ server %dead; server %live; }}\n\
-         server {{ listen 127.0.0.1:%in udp; proxy_pass u; proxy_responses 1; proxy_requests 1; proxy_timeout 300ms; }}"
+         server {{ listen 127.0.0.1:%in udp; proxy_pass u; proxy_responses 1; proxy_requests 1; proxy_timeout 2s; }}"
     );
     let gw = gateway(&conf).with("dead", dead.addr()).with("live", live.addr()).start();
     let client = UdpPeer::connect(&gw.addr("in"));
