@@ -160,7 +160,7 @@ impl Builder {
         finish(self.command(&path).arg("-t"))
     }
 
-    /// Starts the gateway and waits until it listens.
+    /// Starts the gateway and waits until it listens, and takes signals where its log tells so.
     pub fn start(mut self) -> Gateway {
         let conf = self.render();
         let path = self.template.dir().write("gateway.conf", conf);
@@ -185,7 +185,16 @@ impl Builder {
             // While the one that started it is there, it takes itself for one in the foreground.
             gateway.child.wait().expect("the starting process ends");
         }
+        if gateway.setup.tells_of_workers() {
+            // A signal that comes earlier nginx notes, and looks at with the next one.
+            gateway.wait_error("start worker processes");
+        }
         gateway
+    }
+
+    /// Whether the error log has lines about workers.
+    fn tells_of_workers(&self) -> bool {
+        ["notice", "info", "debug"].contains(&self.level) && !self.main.contains("master_process off")
     }
 }
 
