@@ -2,6 +2,7 @@
 asking all the while. Sends nothing hostile itself."""
 import os
 import pathlib
+import random
 import shutil
 import socket
 import ssl
@@ -40,12 +41,19 @@ LISTENERS = ("default", "modern", "mutual", "preread", "proxied")
 
 
 def free_ports(count):
-    """Ports that nobody listens on, all different."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+    """Ports that nobody listens on, all different, and none of those that connections go out from, which would be in the way of
+    who listens there later."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = []
+    for port in random.sample(range(first // 4, first // 2), 10 * count):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue  # somebody does
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise AssertionError(f"no {count} ports are free below {first}")
 
 
 def wait_for(what, probe, limit=LIMIT):
