@@ -240,7 +240,7 @@ fn preread() {
     let cut = full[..20].to_vec();
     let wide = Hello::named("a.test").records_of(7).bytes();
     for request in [full, old, bare, cut, wide, b"GET / HTTP/1.0\r\n\r\n".to_vec(), b"\x16\x03".to_vec(), Vec::new()] {
-        let stream = "server { listen 127.0.0.1:%in; ssl_preread on; preread_timeout 300ms; preread_buffer_size 512;\n\
+        let stream = "server { listen 127.0.0.1:%in; ssl_preread on; preread_timeout 1s; preread_buffer_size 512;\n\
                       return '$ssl_preread_server_name|$ssl_preread_protocol|$ssl_preread_alpn_protocols'; }";
         compare(stream).run(1, |gw| {
             let mut peer = gw.connect("in");
@@ -315,7 +315,7 @@ fn proxy_protocol_headers() {
     for request in requests {
         for realip in ["", "set_real_ip_from 127.0.0.0/8;"] {
             let stream = format!(
-                "server {{ listen 127.0.0.1:%in proxy_protocol; proxy_protocol_timeout 300ms; {realip}\n\
+                "server {{ listen 127.0.0.1:%in proxy_protocol; proxy_protocol_timeout 5s; {realip}\n\
                  return '$remote_addr $proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr \
                  $proxy_protocol_server_port $realip_remote_addr $proxy_protocol_tlv_alpn $proxy_protocol_tlv_0x02 \
                  $proxy_protocol_tlv_nosuch'; }}"
@@ -428,7 +428,7 @@ fn handshakes_that_are_none() {
     for request in
         [b"GET / HTTP/1.0\r\n\r\n".to_vec(), b"SSH-2.0-x\r\n".to_vec(), vec![0; 50], hello[..30].to_vec(), Vec::new()]
     {
-        let stream = format!("server {{ listen 127.0.0.1:%in ssl; {TLS} ssl_handshake_timeout 500ms; return x; }}");
+        let stream = format!("server {{ listen 127.0.0.1:%in ssl; {TLS} ssl_handshake_timeout 5s; return x; }}");
         compare(&stream).run(1, |gw| {
             let mut peer = gw.connect("in");
             peer.send(&request);

@@ -294,7 +294,7 @@ fn beginnings_that_are_none() {
         let stream = format!(
             "log_format protocol '$ssl_protocol $ssl_cipher [$ssl_server_name]'; access_log %dir/protocol.log protocol;\n\
              access_log %dir/access.log compared;\n{}",
-            server("ssl_handshake_timeout 400ms;")
+            server("ssl_handshake_timeout 5s;")
         );
         compare(&stream).also("protocol.log").run(1, |gw| {
             let mut peer = gw.connect("in");

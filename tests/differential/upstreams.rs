@@ -187,7 +187,8 @@ fn failures_are_forgotten_in_time() {
         if method.ends_with("consistent;") {
             continue;
         }
-        group(&servers, "", &ups).run(12, |gw| {
+        // On a busy machine the first six may take longer than the timeout.
+        group(&servers, "", &ups).racing().run(12, |gw| {
             let first = ask(gw, 6);
             // Whole seconds count, and more than the timeout has to have passed.
             hold("the clock goes", Duration::from_millis(2_100), || true);
