@@ -10,6 +10,7 @@ mod differential {
     mod side_by_side;
     mod streams;
     mod tls;
+    mod tls_files;
     mod udp;
     mod upstreams;
 }

@@ -226,6 +226,9 @@ fn names() {
                 "ssl_verify_client on; ssl_client_certificate %pki/ca2.crt;",
             ),
             ("set $x 1;", "set $x 2;"),
+            ("ssl_reject_handshake on;", ""),
+            ("", "ssl_reject_handshake on;"),
+            ("ssl_protocols TLSv1.3;", "ssl_protocols TLSv1.2;"),
             ("", "error_log %dir/error.log crit;"),
         ] {
             let stream = format!(
@@ -249,6 +252,23 @@ fn names() {
             let names = ["server", "ecdsa"];
             served(&stream).run(names.len(), |gw| {
                 names.iter().map(|name| shake(gw, &format!("{version} -servername {name}"))).collect()
+            });
+        }
+    }
+}
+
+#[test]
+fn groups_are_those_of_the_default_server() {
+    for (first, second) in [("secp384r1", "prime256v1"), ("auto", "secp384r1"), ("secp521r1:X25519", "auto")] {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let server = |name, curves| server(&format!("server_name {name}; ssl_ecdh_curve {curves};"));
+            let stream = [server("a.test", first), server("b.test", second)].join("\n");
+            compare(&stream).run(2, |gw| {
+                let key = |name| {
+                    let done = gw.tls("in").args(&format!("{version} -servername {name}")).run();
+                    done.stdout.lines().filter(|line| line.starts_with("Server Temp Key")).collect::<String>()
+                };
+                ["a.test", "b.test"].map(key).join(" ")
             });
         }
     }
@@ -346,6 +366,8 @@ fn upstreams() {
             trust.to_owned(),
             format!("{trust} proxy_ssl_name a.example.com; proxy_ssl_verify_depth 3;"),
             format!("{trust} proxy_ssl_name A.EXAMPLE.COM:443; proxy_ssl_verify_depth 0;"),
+            format!("{trust} proxy_ssl_name .example.com;"),
+            format!("proxy_ssl_server_name on; proxy_ssl_name {};", "a".repeat(256)),
             format!("{trust} proxy_ssl_name named.example.net; proxy_ssl_crl %pki/ca1.crl;"),
             "proxy_ssl_certificate %pki/client.crt; proxy_ssl_certificate_key %pki/client.key;".to_owned(),
             "proxy_ssl_certificate %pki/client2.crt; proxy_ssl_certificate_key %pki/client2.key;".to_owned(),

@@ -85,24 +85,24 @@ impl Terms {
         self.versions.iter().copied().find(|version| offer.versions.contains(version))
     }
 
-    /// What comes of an offer; `None` if there is no version in common.
-    pub(crate) fn agree(&self, offer: &Offer) -> Option<Agreement> {
+    /// What comes of an offer to a connection that takes `groups`; `None` if there is no version in common.
+    pub(crate) fn agree(&self, offer: &Offer, groups: &[u16]) -> Option<Agreement> {
         let version = self.version(offer)?;
         let mut agreement = Agreement { version: self.have_gap().then_some(version), ..Agreement::default() };
         if version >= TLS12 {
             agreement.sigalgs = self.sigalgs(offer);
         }
         if version == TLS13 {
-            agreement.group = self.group(offer);
+            agreement.group = self.group(offer, groups);
             agreement.suite = self.suite(offer);
         }
         Some(agreement)
     }
 
     /// A group that has a key share saves a round trip; else the server's order counts.
-    fn group(&self, offer: &Offer) -> Option<u16> {
-        let both = |group: &&u16| self.groups.contains(group) && offer.groups.contains(group);
-        let (ours, theirs) = (self.groups.iter(), offer.groups.iter());
+    fn group(&self, offer: &Offer, groups: &[u16]) -> Option<u16> {
+        let both = |group: &&u16| groups.contains(group) && offer.groups.contains(group);
+        let (ours, theirs) = (groups.iter(), offer.groups.iter());
         let library = if self.prefers_own { ours.clone().find(both) } else { theirs.clone().find(both) };
         let wanted = offer.shares.iter().find(both).or_else(|| ours.clone().find(both));
         wanted.copied().filter(|wanted| Some(wanted) != library)
@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn group(ours: &[u16], theirs: &[u16], shares: &[u16], prefers_own: bool) -> Option<u16> {
-        terms(ours, prefers_own).agree(&offer(theirs, shares)).unwrap().group
+        terms(ours, prefers_own).agree(&offer(theirs, shares), ours).unwrap().group
     }
 
     #[test]
@@ -174,21 +174,21 @@ mod tests {
     #[test]
     fn suites_of_the_server_count_where_it_prefers_its_own() {
         let offer = offer(&[X25519], &[X25519]);
-        assert_eq!(terms(&[X25519], true).agree(&offer).unwrap().suite, Some(0x1302));
-        assert_eq!(terms(&[X25519], false).agree(&offer).unwrap().suite, None);
+        assert_eq!(terms(&[X25519], true).agree(&offer, &[X25519]).unwrap().suite, Some(0x1302));
+        assert_eq!(terms(&[X25519], false).agree(&offer, &[X25519]).unwrap().suite, None);
     }
 
     #[test]
     fn signatures_are_in_the_order_of_the_side_that_counts() {
         let offer = offer(&[X25519], &[X25519]);
-        assert_eq!(terms(&[X25519], false).agree(&offer).unwrap().sigalgs, [0x0805, 0x0403]);
-        assert_eq!(terms(&[X25519], true).agree(&offer).unwrap().sigalgs, [0x0403, 0x0805]);
+        assert_eq!(terms(&[X25519], false).agree(&offer, &[X25519]).unwrap().sigalgs, [0x0805, 0x0403]);
+        assert_eq!(terms(&[X25519], true).agree(&offer, &[X25519]).unwrap().sigalgs, [0x0403, 0x0805]);
     }
 
     #[test]
     fn gaps_between_versions_are_no_bound() {
         let gap = Terms { versions: vec![TLS13, 0x0301], ..Terms::default() };
-        let of = |versions: &[u16]| gap.agree(&Offer { versions: versions.to_vec(), ..Offer::default() });
+        let of = |versions: &[u16]| gap.agree(&Offer { versions: versions.to_vec(), ..Offer::default() }, &[]);
         assert_eq!(of(&[TLS13, TLS12]).unwrap().version, Some(TLS13));
         assert_eq!(of(&[TLS12, 0x0302, 0x0301]).unwrap().version, Some(0x0301));
         assert_eq!(of(&[TLS12]), None);

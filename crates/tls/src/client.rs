@@ -12,7 +12,9 @@ use crate::ciphers;
 use crate::conf_command::{self, Lists};
 use crate::connection::Connection;
 use crate::error::{TlsError, Warning};
+use crate::error_text::LibraryErrors;
 use crate::identity::Identity;
+use crate::security_level;
 use crate::server::{new_builder, trust_more};
 use crate::settings::{ClientSettings, KeyPair, Pem};
 use crate::{verified, verify};
@@ -22,6 +24,7 @@ pub struct ClientContext {
     pub(crate) context: SslContext,
     lists: Lists,
     verify_depth: c_int,
+    security_level: u32,
     digest: [u8; 32],
     expiries: Box<[i64]>,
 }
@@ -68,9 +71,10 @@ impl ClientContext {
         if settings.protocols.has_legacy() && ciphers::security_level(&settings.ciphers).is_none() {
             backend::allow_legacy_context(&mut builder);
         }
+        let level = ciphers::security_level(&settings.ciphers).unwrap_or(security_level::USUAL);
         let mut expiries = Vec::new();
         if let Some(pair) = &settings.certificate {
-            let identity = Identity::load(pair, &settings.passphrases)?;
+            let identity = Identity::load_for(pair, &settings.passphrases, level)?;
             identity.use_in_context(&mut builder)?;
             expiries.push(identity.expiry());
         }
@@ -99,6 +103,7 @@ impl ClientContext {
         let context = Self {
             context: builder.build(),
             lists,
+            security_level: level,
             verify_depth: c_int::try_from(settings.verify_depth).unwrap_or(c_int::MAX),
             digest: digest(settings),
             expiries: expiries.into(),
@@ -111,9 +116,10 @@ impl ClientContext {
         Connection::default().attach(&mut ssl)?;
         ssl.set_connect_state();
         backend::set_verify_depth(&mut ssl, self.verify_depth);
-        self.lists.apply(&mut ssl)?;
+        self.lists.apply(&mut ssl, self.lists.groups.as_deref())?;
         if let Some(name) = options.server_name {
-            ssl.set_hostname(name)?;
+            let what = || format!("SSL_set_tlsext_host_name(\"{name}\")");
+            ssl.set_hostname(name).map_err(|stack| TlsError::failed(&what(), &LibraryErrors::from(&stack)))?;
         }
         let mut protocols = Vec::new();
         for name in options.alpn {
@@ -126,7 +132,7 @@ impl ClientContext {
             ssl.set_alpn_protos(&protocols)?;
         }
         if let Some(identity) = options.identity {
-            identity.use_in_connection(&mut ssl)?;
+            identity.use_in_connection(&mut ssl, self.security_level)?;
         }
         if let Some(session) = options.session {
             backend::set_session(&mut ssl, session)?;

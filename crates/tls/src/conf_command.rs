@@ -40,8 +40,12 @@ impl Lists {
         backend::set_ciphers(ssl, self.ciphersuites.as_deref(), self.ciphers.as_deref())
     }
 
-    pub(crate) fn apply(&self, ssl: &mut openssl::ssl::SslRef) -> Result<(), openssl::error::ErrorStack> {
-        if let Some(groups) = &self.groups {
+    pub(crate) fn apply(
+        &self,
+        ssl: &mut openssl::ssl::SslRef,
+        groups: Option<&CStr>,
+    ) -> Result<(), openssl::error::ErrorStack> {
+        if let Some(groups) = groups {
             backend::set_groups(ssl, groups)?;
         }
         #[cfg(feature = "aws-lc")]

@@ -97,7 +97,7 @@ impl Connection {
             0x0302 => "TLSv1.1",
             _ => "TLSv1.2",
         });
-        self.hello.lists = None;
+        self.hello.forget();
     }
 
     /// Called with each `ClientHello`: what the handshake is to do now.

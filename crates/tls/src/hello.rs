@@ -68,6 +68,12 @@ impl Hello {
             }),
         }
     }
+
+    /// OpenSSL has read nothing of a hello that it refuses at once, and variables tell nothing.
+    pub(crate) fn forget(&mut self) {
+        self.server_name = None;
+        self.lists = None;
+    }
 }
 
 impl Lists {

@@ -10,6 +10,8 @@ use crate::backend;
 use crate::error::TlsError;
 use crate::error_text::LibraryErrors;
 use crate::pem;
+use crate::private_key;
+use crate::security_level;
 use crate::settings::{KeyPair, Pem};
 
 const NO_START_LINE: (u32, &str, &str) = (0x0480_006C, "PEM routines", "no start line");
@@ -37,20 +39,30 @@ impl Identity {
         expiry(&self.leaf)
     }
 
-    /// Parses both files of a pair; `passphrases` are tried in order on an encrypted key.
+    /// Parses both files of a pair for one connection; `passphrases` are tried in order on an encrypted key.
     pub fn load(pair: &KeyPair, passphrases: &[Vec<u8>]) -> Result<Self, TlsError> {
+        // Only for contexts does OpenSSL ask the terminal.
+        let nothing = [Vec::new()];
+        Self::read(pair, if passphrases.is_empty() { &nothing } else { passphrases }, 0, "SSL_use_PrivateKey")
+    }
+
+    /// The same for a context of this security level, which is looked at before the key.
+    pub(crate) fn load_for(pair: &KeyPair, passphrases: &[Vec<u8>], level: u32) -> Result<Self, TlsError> {
+        Self::read(pair, passphrases, level, "SSL_CTX_use_PrivateKey")
+    }
+
+    /// `setter` is what OpenSSL would refuse a key in that is not the certificate's.
+    fn read(pair: &KeyPair, passphrases: &[Vec<u8>], level: u32, setter: &str) -> Result<Self, TlsError> {
         let mut certificates = certificates(&pair.certificate, true)?.into_iter();
         let Some(leaf) = certificates.next() else {
             return Err(no_certificate(&pair.certificate));
         };
+        let chain: Vec<X509> = certificates.collect();
+        let whole = || std::iter::once(&*leaf).chain(chain.iter().map(|issuer| &**issuer));
+        security_level::check(whole(), level, "SSL_CTX_use_certificate", &pair.certificate.name)?;
         let key = private_key(&pair.key, passphrases)?;
-        let identity = Self {
-            leaf,
-            chain: certificates.collect(),
-            key,
-            names: (pair.certificate.name.clone(), pair.key.name.clone()),
-        };
-        identity.check()?;
+        let identity = Self { leaf, chain, key, names: (pair.certificate.name.clone(), pair.key.name.clone()) };
+        identity.check(setter)?;
         Ok(identity)
     }
 
@@ -60,7 +72,7 @@ impl Identity {
     }
 
     /// Refuses a key that is not the certificate's.
-    fn check(&self) -> Result<(), TlsError> {
+    fn check(&self, setter: &str) -> Result<(), TlsError> {
         let public = self.leaf.public_key()?;
         if public.public_eq(&self.key) {
             return Ok(());
@@ -71,7 +83,7 @@ impl Identity {
         } else {
             (0x0580_0073, "key type mismatch")
         };
-        let what = format!("SSL_CTX_use_PrivateKey(\"{}\")", self.names.1);
+        let what = format!("{setter}(\"{}\")", self.names.1);
         Err(TlsError::failed(&what, &LibraryErrors::single(code, "x509 certificate routines", reason, "")))
     }
 
@@ -84,8 +96,10 @@ impl Identity {
         builder.set_private_key(&self.key).map_err(|e| failed("SSL_CTX_use_PrivateKey", key, &e))
     }
 
-    pub(crate) fn use_in_connection(&self, ssl: &mut SslRef) -> Result<(), TlsError> {
+    /// `level` is the security level of the connection.
+    pub(crate) fn use_in_connection(&self, ssl: &mut SslRef, level: u32) -> Result<(), TlsError> {
         let (certificate, key) = &self.names;
+        security_level::check(std::iter::once(&*self.leaf), level, "SSL_use_certificate", certificate)?;
         ssl.set_certificate(&self.leaf).map_err(|e| failed("SSL_use_certificate", certificate, &e))?;
         backend::clear_connection_chain(ssl);
         for issuer in &self.chain {
@@ -152,51 +166,7 @@ pub(crate) fn crls(source: &Pem) -> Result<Vec<X509Crl>, TlsError> {
     if found.is_empty() { Err(no_block(&what, "X509 CRL")) } else { Ok(found) }
 }
 
-/// The error of a key that a passphrase did not open, in OpenSSL's words.
-fn undecrypted(stack: &ErrorStack, block: &[u8], passphrase: &[u8]) -> LibraryErrors {
-    let errors = LibraryErrors::from(stack);
-    if cfg!(not(feature = "aws-lc")) || !pem::is_labelled(block, "ENCRYPTED PRIVATE KEY") {
-        return errors;
-    }
-    let told = if passphrase.is_empty() { "empty password" } else { "maybe wrong password" };
-    LibraryErrors::single(0x1C80_0064, "Provider routines", "bad decrypt", "").and(LibraryErrors::single(
-        0x1180_0074,
-        "PKCS12 routines",
-        "pkcs12 cipherfinal error",
-        told,
-    ))
-}
-
 fn private_key(source: &Pem, passphrases: &[Vec<u8>]) -> Result<PKey<Private>, TlsError> {
-    const LABELS: &[&str] = &[
-        "PRIVATE KEY",
-        "ENCRYPTED PRIVATE KEY",
-        "RSA PRIVATE KEY",
-        "EC PRIVATE KEY",
-        "DSA PRIVATE KEY",
-        "ANY PRIVATE KEY",
-    ];
     let what = format!("cannot load certificate key \"{}\": PEM_read_bio_PrivateKey()", source.name);
-    let Some(block) = pem::blocks(&source.bytes, LABELS).next() else {
-        let unsupported = "No supported data to decode. Input type: PEM";
-        return Err(TlsError::failed(
-            &what,
-            &LibraryErrors::single(0x1E08_010C, "DECODER routines", "unsupported", unsupported),
-        ));
-    };
-    let mut errors = LibraryErrors::default();
-    let nothing = Vec::new();
-    let tries = passphrases.iter().chain(passphrases.is_empty().then_some(&nothing));
-    for passphrase in tries {
-        let read = PKey::private_key_from_pem_callback(block, |buffer| {
-            let Some(place) = buffer.get_mut(..passphrase.len()) else { return Ok(0) };
-            place.copy_from_slice(passphrase);
-            Ok(passphrase.len())
-        });
-        match read {
-            Ok(key) => return Ok(key),
-            Err(stack) => errors = errors.and(undecrypted(&stack, block, passphrase)),
-        }
-    }
-    Err(TlsError::failed(&what, &errors))
+    private_key::read(&source.bytes, passphrases).map_err(|errors| TlsError::failed(&what, &errors))
 }

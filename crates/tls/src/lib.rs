@@ -29,6 +29,7 @@ mod name_match;
 mod names;
 mod ocsp;
 mod pem;
+mod private_key;
 mod security_level;
 mod server;
 mod settings;

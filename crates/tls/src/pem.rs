@@ -1,12 +1,21 @@
 //! Finds PEM blocks in text. What the library can decode, it does.
 
-/// Every block whose label is one of `labels`, from its BEGIN line to its END line (or to the end of the text).
+/// What some editors put before a text, which OpenSSL skips.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Every block that begins a line and whose label is one of `labels`, from its BEGIN line to its END line (or to the end of the text).
 pub(crate) fn blocks<'a>(text: &'a [u8], labels: &'a [&'a str]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
             let start = find(rest, b"-----BEGIN ")?;
             let block = rest.get(start..)?;
+            let before = rest.get(..start)?;
+            let is_marked = before == BYTE_ORDER_MARK && rest.len() == text.len();
+            if !(before.is_empty() || before.ends_with(b"\n") || is_marked) {
+                rest = block.get(11..)?;
+                continue;
+            }
             let label = block.get(11..)?;
             let label = label.get(..find(label, b"-----")?)?;
             let after = find(block, b"-----END ")
@@ -51,6 +60,14 @@ mod tests {
         let found: Vec<_> = blocks(TEXT, &["A"]).collect();
         assert_eq!(found, [&b"-----BEGIN A-----\nxx\n-----END A-----"[..], b"-----BEGIN A-----\nz\n-----END A-----"]);
         assert_eq!(blocks(TEXT, &["C"]).count(), 0);
+    }
+
+    #[test]
+    fn blocks_begin_lines() {
+        let block = "-----BEGIN A-----\nz\n-----END A-----";
+        for (before, count) in [("", 1), ("x\n", 1), ("\u{FEFF}", 1), (" ", 0), ("x", 0), ("x\n\u{FEFF}", 0)] {
+            assert_eq!(blocks(format!("{before}{block}").as_bytes(), &["A"]).count(), count, "{before:?}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ struct PerConnection {
     verify: ClientVerify,
     verify_depth: c_int,
     lists: Lists,
+    security_level: u32,
     /// TLS 1.0 or 1.1 is listed, and no security level of the admin's forbids it.
     allows_legacy: bool,
 }
@@ -91,10 +92,10 @@ impl ServerContext {
 
     /// Holds the library to what OpenSSL would choose of the client's offer.
     #[cfg(feature = "aws-lc")]
-    fn agree(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
+    fn agree(&self, ssl: &mut SslRef, groups: &[u16]) -> Result<(), ErrorStack> {
         let Some(connection) = Connection::of_mut(ssl) else { return Ok(()) };
         let Some(offer) = connection.offer.take() else { return Ok(()) };
-        let Some(agreement) = self.per_connection.terms.agree(&offer) else {
+        let Some(agreement) = self.per_connection.terms.agree(&offer, groups) else {
             connection.forget_offer();
             return Ok(());
         };
@@ -110,8 +111,14 @@ impl ServerContext {
         agreement.suite.map_or(Ok(()), |suite| backend::set_ciphersuite(ssl, suite))
     }
 
-    /// Makes this the server of a connection whose `ClientHello` has come.
-    pub(crate) fn apply(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
+    /// OpenSSL's security level of this server's connections.
+    pub(crate) fn security_level(&self) -> u32 {
+        self.per_connection.security_level
+    }
+
+    /// Makes this the server of a connection whose `ClientHello` has come. The groups stay those of the server that the
+    /// connection began with, `first`: OpenSSL copies them when it makes one.
+    pub(crate) fn apply(&self, ssl: &mut SslRef, first: &Self) -> Result<(), ErrorStack> {
         if !std::ptr::eq(ssl.ssl_context(), &raw const *self.context) {
             ssl.set_ssl_context(&self.context)?;
             self.per_connection.lists.apply_ciphers(ssl)?;
@@ -127,9 +134,9 @@ impl ServerContext {
             ssl.set_verify_callback(SslVerifyMode::PEER, verify::note);
             backend::set_verify_depth(ssl, *verify_depth);
         }
-        lists.apply(ssl)?;
+        lists.apply(ssl, first.per_connection.lists.groups.as_deref())?;
         #[cfg(feature = "aws-lc")]
-        self.agree(ssl)?;
+        self.agree(ssl, &first.per_connection.terms.groups)?;
         let mut is_legacy = false;
         if let Some(connection) = Connection::of_mut(ssl) {
             connection.staples = Arc::clone(&self.staples);

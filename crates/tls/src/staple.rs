@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use openssl::error::ErrorStack;
 use openssl::ocsp::OcspResponse;
 use openssl::ssl::{SslContext, SslRef};
 use openssl::x509::X509;
@@ -16,6 +17,8 @@ use crate::ocsp::{self, Answer, CertificateStatus, Inquiry, Signer};
 
 /// No response is fetched sooner after another, seconds; and this long before it expires there is a new one.
 const SOONEST: i64 = 300;
+/// What a response begins with.
+const SEQUENCE: u8 = 0x30;
 /// No response is kept longer, seconds.
 const LATEST: i64 = 3600;
 
@@ -131,7 +134,42 @@ impl Staple {
 /// Checks that a file holds a response (`ssl_stapling_file`).
 pub(crate) fn check(name: &str, response: &[u8]) -> Result<(), TlsError> {
     let what = format!("d2i_OCSP_RESPONSE_bio(\"{name}\")");
-    OcspResponse::from_der(response).map(drop).map_err(|stack| TlsError::failed(&what, &LibraryErrors::from(&stack)))
+    OcspResponse::from_der(response).map(drop).map_err(|stack| TlsError::failed(&what, &unreadable(response, &stack)))
+}
+
+/// OpenSSL reads as many bytes as the first ones tell, and then looks at them.
+fn unreadable(bytes: &[u8], stack: &ErrorStack) -> LibraryErrors {
+    let asn1 = |code, reason, data| LibraryErrors::single(code, "asn1 encoding routines", reason, data);
+    let nested = |data| asn1(0x0688_010A, "nested asn1 error", data);
+    if cfg!(not(feature = "aws-lc")) || bytes.is_empty() {
+        return if bytes.is_empty() { LibraryErrors::default() } else { LibraryErrors::from(stack) };
+    }
+    match told_length(bytes) {
+        None => asn1(0x0680_007B, "header too long", ""),
+        Some(length) if length > bytes.len() => asn1(0x0680_008E, "not enough data", ""),
+        Some(_) if bytes.first() == Some(&SEQUENCE) => {
+            let field = nested("Field=responseStatus, Type=OCSP_RESPONSE");
+            asn1(0x0680_00A8, "wrong tag", "").and(nested("")).and(field)
+        }
+        Some(_) => asn1(0x0680_00A8, "wrong tag", "").and(nested("Type=OCSP_RESPONSE")),
+    }
+}
+
+/// How long an element of DER is by its first bytes, those included; `None` if they make no sense.
+fn told_length(bytes: &[u8]) -> Option<usize> {
+    let tag = if bytes.first()? & 0x1F == 0x1F {
+        2 + bytes.iter().skip(1).take_while(|byte| **byte >= 0x80).count()
+    } else {
+        1
+    };
+    let (first, rest) = bytes.get(tag..)?.split_first()?;
+    let more = usize::from(first & 0x7F);
+    if *first < 0x80 {
+        return Some(tag + 1 + more);
+    }
+    let length = rest.get(..more).filter(|length| length.len() <= 8)?;
+    let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+    length.checked_add(tag + 1 + more)
 }
 
 /// Called when the client asks for a response and our certificate is known: staples it, if there is one.

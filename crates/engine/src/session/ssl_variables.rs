@@ -18,14 +18,13 @@ fn append(s: &Session, which: Builtin, out: &mut Vec<u8>) -> Option<()> {
     use Builtin as B;
     let rare = s.rare_if_any()?;
     let connection = rare.tls.get()?;
-    if which == B::SslServerName
-        && let Some(name) = &*rare.server_name.borrow()
-    {
-        out.extend_from_slice(name);
+    // During the handshake the connection is busy; there is nothing to tell of it yet but the name.
+    let Ok(stream) = connection.try_borrow() else {
+        if which == B::SslServerName {
+            out.extend_from_slice(rare.server_name.borrow().as_deref()?);
+        }
         return Some(());
-    }
-    // During the handshake the connection is busy; there is nothing to tell of it yet.
-    let stream = connection.try_borrow().ok()?;
+    };
     match which {
         B::SslServerName => out.extend_from_slice(stream.server_name()?),
         B::SslProtocol => out.extend_from_slice(stream.protocol().as_bytes()),

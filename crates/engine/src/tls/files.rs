@@ -98,6 +98,10 @@ pub(super) fn passphrases(world: &dyn World, path: Option<&Path>) -> Result<Vec<
             phrases.push(line.to_vec());
         }
     }
+    // A file without any stands for one that opens nothing.
+    if phrases.is_empty() {
+        phrases.push(Vec::new());
+    }
     Ok(phrases)
 }
 

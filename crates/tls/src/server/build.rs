@@ -35,13 +35,11 @@ use crate::verified;
 
 pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> Result<ServerContext, TlsError> {
     let mut builder = new_builder(settings.protocols, warnings)?;
-    let level = ciphers::security_level(&settings.ciphers);
+    let asked_level = ciphers::security_level(&settings.ciphers);
+    let level = asked_level.unwrap_or(security_level::USUAL);
     let mut identities = Vec::new();
     for pair in &settings.certificates {
-        let identity = Identity::load(pair, &settings.passphrases)?;
-        if cfg!(feature = "aws-lc") {
-            security_level::check(&identity, level.unwrap_or(0), &pair.certificate.name)?;
-        }
+        let identity = Identity::load_for(pair, &settings.passphrases, level)?;
         identity.use_in_context(&mut builder)?;
         identities.push(identity);
     }
@@ -57,7 +55,7 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
     if settings.crl.is_none() {
         verified::keep(&mut builder)?;
     }
-    diffie_hellman(&mut builder, settings.dhparam.as_ref(), warnings)?;
+    diffie_hellman(&mut builder, settings.dhparam.as_ref(), level, warnings)?;
     lists.groups = curves(&settings.ecdh_curve, warnings)?;
     builder.set_session_id_context(&session_id_context::digest(settings, &identities))?;
     let ticket_keys = sessions(&mut builder, settings);
@@ -77,7 +75,8 @@ pub(super) fn server(settings: &ServerSettings, warnings: &mut Vec<Warning>) -> 
         verify: settings.verify,
         verify_depth: c_int::try_from(settings.verify_depth).unwrap_or(c_int::MAX),
         lists,
-        allows_legacy: settings.protocols.has_legacy() && level.is_none(),
+        security_level: level,
+        allows_legacy: settings.protocols.has_legacy() && asked_level.is_none(),
     };
     let context = builder.build();
     Ok(ServerContext {
@@ -226,6 +225,7 @@ const DHPARAM_IGNORED: &str = "\"ssl_dhparam\" ignored, AWS-LC has no DHE cipher
 fn diffie_hellman(
     builder: &mut SslContextBuilder,
     source: Option<&Pem>,
+    level: u32,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), TlsError> {
     let Some(source) = source else { return Ok(()) };
@@ -240,11 +240,12 @@ fn diffie_hellman(
     }
     let parameters =
         Dh::params_from_pem(block).map_err(|stack| TlsError::failed(&what, &LibraryErrors::from(&stack)))?;
+    let what = format!("SSL_CTX_set_tmp_dh(\"{}\")", source.name);
     if cfg!(feature = "aws-lc") {
+        security_level::check_group(&parameters, level, &what)?;
         warnings.push(Warning(DHPARAM_IGNORED.to_owned()));
         return Ok(());
     }
-    let what = format!("SSL_CTX_set_tmp_dh(\"{}\")", source.name);
     builder.set_tmp_dh(&parameters).map_err(|stack| TlsError::failed(&what, &LibraryErrors::from(&stack)))
 }
 

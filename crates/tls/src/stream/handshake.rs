@@ -130,7 +130,7 @@ fn choose<S: Read + Write>(stream: &mut SslStream<S>, waiting: Waiting) -> Resul
         None => Choice::Keep,
     };
     let (context, identities) = match choice {
-        Choice::Keep => (default, Vec::new()),
+        Choice::Keep => (Arc::clone(&default), Vec::new()),
         Choice::Switch(context) => (context, Vec::new()),
         Choice::SwitchWith { context, identities } => (context, identities),
         Choice::Reject => return Err(reject(stream)),
@@ -146,12 +146,12 @@ fn choose<S: Read + Write>(stream: &mut SslStream<S>, waiting: Waiting) -> Resul
         return Err(reject(stream));
     }
     let ssl = backend::ssl_mut(stream);
-    context.apply(ssl).map_err(|stack| HandshakeError::Library(LibraryErrors::from(&stack)))?;
+    context.apply(ssl, &default).map_err(|stack| HandshakeError::Library(LibraryErrors::from(&stack)))?;
     if let Some(connection) = Connection::of_mut(ssl) {
         connection.phase = Phase::Chosen;
     }
     for identity in identities {
-        if let Err(error) = identity.use_in_connection(backend::ssl_mut(stream)) {
+        if let Err(error) = identity.use_in_connection(backend::ssl_mut(stream), context.security_level()) {
             return Err(fail(stream, error.to_string()));
         }
     }
@@ -159,9 +159,10 @@ fn choose<S: Read + Write>(stream: &mut SslStream<S>, waiting: Waiting) -> Resul
 }
 
 fn reject<S: Read + Write>(stream: &mut SslStream<S>) -> HandshakeError {
-    // OpenSSL has not looked at the versions yet, and shows the newest that it knows
+    // OpenSSL has not looked at the hello yet, and shows the newest version that it knows
     if let Some(connection) = Connection::of_mut(backend::ssl_mut(stream)) {
         connection.intended = Some("TLSv1.3");
+        connection.hello.forget();
     }
     backend::abort(stream, ALERT_UNRECOGNIZED_NAME);
     HandshakeError::Rejected
