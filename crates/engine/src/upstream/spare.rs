@@ -27,8 +27,8 @@ thread_local! {
 
 /// Sockets that wait for their next use.
 struct Pool {
-    /// The first has waited for the longest time.
-    spare: VecDeque<Rc<Socket>>,
+    /// Each with the loop time at which it came. The first has waited for the longest time.
+    spare: VecDeque<(Rc<Socket>, u64)>,
     /// The fewest that there have been in this period.
     unneeded: usize,
 }
@@ -39,15 +39,19 @@ impl Pool {
     }
 
     fn take(&mut self) -> Option<Rc<Socket>> {
-        let socket = self.spare.pop_front();
+        // What was on its way while the port was given up is of another session. It is known once the loop has looked.
+        let (_, since) = self.spare.front()?;
+        if *since == reactor::now() {
+            return None;
+        }
+        let (socket, _) = self.spare.pop_front()?;
         self.unneeded = self.unneeded.min(self.spare.len());
-        // What was on its way while the port was given up is of another session.
-        socket.filter(|socket| !socket.has_come())
+        (!socket.has_come()).then_some(socket)
     }
 
     fn give_back(&mut self, socket: &Rc<Socket>) {
         if self.spare.len() < KEPT && socket.disconnect().is_ok() {
-            self.spare.push_back(Rc::clone(socket));
+            self.spare.push_back((Rc::clone(socket), reactor::now()));
         }
     }
 
