@@ -419,6 +419,35 @@ fn an_answer_that_the_clients_address_cannot_take_ends_the_session() {
 }
 
 #[test]
+fn what_comes_after_a_failure_begins_another_session() {
+    let up = UdpSocket::bind("127.0.0.1:0").unwrap();
+    up.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let conf = format!(
+        "{LOG}server {{ listen 127.0.0.1:%in udp; proxy_pass %up; proxy_timeout 1s; }}\n\
+         server {{ listen 127.0.0.1:%pid; return $pid; access_log off; }}"
+    );
+    let gw = gateway(&conf).with("up", up.local_addr().unwrap().to_string()).start();
+    let worker: u32 = gw.ask("pid", "").parse().unwrap();
+    let client = UdpPeer::connect(&gw.addr("in"));
+    client.send("first");
+    let (_, from) = up.recv_from(&mut [0; 8]).unwrap();
+    up.send_to(b"yes", from).unwrap();
+    assert_eq!(client.recv(), b"yes");
+    drop(up);
+    gw.signal_to(worker, Signal::STOP);
+    poll("a worker that has stopped", || has_stopped(worker).then_some(()));
+    // The network refuses the first one, so that the second fails.
+    for text in ["a", "bb", "cccc"] {
+        client.send(text);
+    }
+    gw.signal_to(worker, Signal::CONT);
+    let line = gw.wait_error("sendmsg() failed (111: Connection refused)");
+    assert_eq!(line.level, "error");
+    assert!(line.text.contains(", bytes from/to client:8/3, bytes from/to upstream:3/6"), "{}", line.text);
+    assert_eq!(gw.access(2), ["UDP 200 8 3 6 3", "UDP 200 4 0 4 0"]);
+}
+
+#[test]
 fn the_peers_failures_are_counted() {
     let dead = UdpBackend::silent();
     let live = UdpBackend::saying("live");

@@ -1,5 +1,7 @@
 //! Datagrams: sessions by count and by silence, answers and their lack, sizes, rates, limits, wildcards, balancers.
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use testkit::{Gateway, UdpBackend, UdpPeer};
@@ -202,13 +204,33 @@ fn rates() {
 }
 
 #[test]
-fn an_end_does_not_wait_for_rates() {
+fn an_end_waits_for_rates_of_clients_alone() {
     let echo = UdpBackend::echo();
-    passed(&echo, "proxy_download_rate 40;").run(0, |gw| {
-        let client = UdpPeer::connect(&gw.addr("in"));
-        client.send("a".repeat(60));
-        heard(&client)
-    });
+    for more in ["proxy_download_rate 40;", "proxy_upload_rate 40; proxy_timeout 300ms;"] {
+        passed(&echo, more).run(0, |gw| {
+            let client = UdpPeer::connect(&gw.addr("in"));
+            client.send("a".repeat(60));
+            heard(&client)
+        });
+    }
+}
+
+#[test]
+fn answers_that_the_client_has_no_room_for() {
+    let many = UdpBackend::start(|_| vec![b"answer".to_vec(); 40]);
+    for more in ["", "proxy_responses 40;"] {
+        let stream = format!("server {{ listen unix:%dir/in udp; proxy_pass %up; {more} proxy_timeout 2s; }}");
+        compare(&stream).with("up", many.addr()).run(1, |gw| {
+            let path = gw.path("client");
+            let client = UnixDatagram::bind(&path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
+            // It is not connected: few datagrams wait for those who are not.
+            client.send_to(b"go", gw.path("in")).unwrap();
+            gw.access(1);
+            client.set_nonblocking(true).unwrap();
+            std::iter::from_fn(|| client.recv(&mut [0; 8]).ok()).count().to_string()
+        });
+    }
 }
 
 #[test]

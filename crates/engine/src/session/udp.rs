@@ -79,6 +79,8 @@ pub struct Flow {
     outbox: Rc<Outbox>,
     /// Bytes that the outbox could not send.
     unsent: Cell<u64>,
+    /// Bytes among them of answers after the one that failed, which would not have been taken from the upstream.
+    untaken: Cell<u64>,
     /// What happened first of all that went wrong without the session's help.
     failure: OnceCell<Failure>,
 }
@@ -110,6 +112,7 @@ impl Flow {
             last: Cell::new(0),
             outbox,
             unsent: Cell::new(0),
+            untaken: Cell::new(0),
             failure: OnceCell::new(),
         }
     }
@@ -130,6 +133,10 @@ impl Flow {
     fn has_failed(&self, failure: Failure) {
         let _ = self.failure.set(failure);
         self.wake();
+    }
+
+    fn is_broken(&self) -> bool {
+        self.failure.get().is_some()
     }
 
     fn wake(&self) {
@@ -175,6 +182,7 @@ impl Flow {
     fn tell_counts(&self, s: &Session) {
         s.received.set(self.came.get());
         s.sent.set(s.sent.get() - self.unsent.take());
+        s.from_upstream.set(s.from_upstream.get() - self.untaken.take());
         s.to_upstream.set(s.to_upstream.get() + self.sent_on.take());
     }
 
@@ -256,6 +264,7 @@ async fn let_go(flows: &Rc<Flows>) {
         return;
     }
     reactor::sleep(relay::LAST_ANSWERS).await;
+    flows.outbox.flush();
     flows.socket.rest();
     if let Ok(nowhere) = UnixDatagram::unbound() {
         let _ = os::process::replace_fd(nowhere, &*flows.socket);
@@ -264,7 +273,8 @@ async fn let_go(flows: &Rc<Flows>) {
 
 /// Hands a datagram to its session; true when it began one.
 fn deliver(generation: &Rc<Generation>, flows: &Rc<Flows>, key: Key, bytes: &[u8]) -> bool {
-    let known = flows.table.borrow().find(&key).cloned();
+    // One that has failed is as good as over.
+    let known = flows.table.borrow().find(&key).filter(|flow| !flow.is_broken()).cloned();
     if let Some(flow) = known {
         flow.arrive(bytes);
         if flow.is_full() {

@@ -51,20 +51,25 @@ impl Outbox {
         }
     }
 
-    /// Sends what waits.
+    /// Sends what waits. After an answer that cannot be sent its session has no more of them.
     pub(super) fn flush(&self) {
         let Waiting { outgoing, whose } = &mut *self.waiting.borrow_mut();
-        while !outgoing.is_empty() {
-            match outgoing.send(&*self.socket) {
-                Ok(sent) => drop(whose.drain(..sent)),
-                Err(error) => {
-                    outgoing.skip();
-                    if let Some((flow, bytes)) = whose.pop_front() {
-                        flow.unsent.set(flow.unsent.get() + bytes as u64);
-                        flow.has_failed(Failure::ToClient(error));
+        while let Some((flow, bytes)) = whose.front() {
+            let bytes = *bytes as u64;
+            if flow.is_broken() {
+                flow.untaken.set(flow.untaken.get() + bytes);
+            } else {
+                match outgoing.send(&*self.socket) {
+                    Ok(sent) => {
+                        whose.drain(..sent);
+                        continue;
                     }
+                    Err(error) => flow.has_failed(Failure::ToClient(error)),
                 }
             }
+            flow.unsent.set(flow.unsent.get() + bytes);
+            outgoing.skip();
+            whose.pop_front();
         }
     }
 }

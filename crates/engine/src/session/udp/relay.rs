@@ -50,6 +50,11 @@ pub(super) fn send(upstream: &Socket, datagram: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// Until when a direction waits for its rate, if it does.
+fn paused_until(limit: &RefCell<Option<Limit>>, now: u64) -> Option<u64> {
+    limit.borrow().as_ref()?.paused_until(now)
+}
+
 /// Relays until the session is over. `began` is the second in which the content phase did.
 pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Rc<Datagrams>, picked: Picked, began: i64) -> Phase {
     let conf = &s.server().conf.proxy;
@@ -69,7 +74,8 @@ pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Rc<Datagrams>, 
     }
     let ended = relay.run().await;
     flow.outbox.flush();
-    let ended = if !matches!(ended, Ended::Broken) && relay.has_failed() { Ended::Broken } else { ended };
+    let is_complete = matches!(ended, Ended::Done | Ended::Silent { .. });
+    let ended = if is_complete && relay.has_failed() { Ended::Broken } else { ended };
     s.finish_attempt();
     let told = relay.tell(ended);
     if !relay.failed.get() {
@@ -101,8 +107,8 @@ impl Relay<'_> {
         idle.set(last.get() + limits.timeout);
         std::future::poll_fn(|_| {
             let now = reactor::now();
-            // What was kept back for its rate is not waited for.
-            if waited && self.paused_until(now).is_none() && self.s.generation.drain.is_draining() {
+            // Answers that were kept back for their rate are not waited for.
+            if waited && paused_until(&self.download, now).is_none() && self.s.generation.drain.is_draining() {
                 return Poll::Ready(Ended::Shutdown);
             }
             let Some(moved) = self.exchange(now) else {
@@ -120,7 +126,7 @@ impl Relay<'_> {
             if let Some(until) = self.paused_until(now) {
                 // A direction that waits for its rate does not run into the timeout.
                 idle.cancel();
-                waited = true;
+                waited = paused_until(&self.download, now).is_some();
                 if !self.is_allowed() {
                     self.upstream.rest();
                 }
@@ -168,18 +174,14 @@ impl Relay<'_> {
         match self.flow.failure.get() {
             None => return false,
             Some(Failure::ToUpstream(error)) => self.failed(Action::SendingUpstream, "sendmsg()", error),
-            Some(Failure::ToClient(error)) => self.told(Action::SendingClient, Level::Info, "sendmsg()", error),
+            Some(Failure::ToClient(error)) => self.client_failed(error),
         }
         true
     }
 
     /// Until when a direction waits, if one does.
     fn paused_until(&self, now: u64) -> Option<u64> {
-        let paused = |limit: &RefCell<Option<Limit>>| limit.borrow().as_ref().and_then(|limit| limit.paused_until(now));
-        match (paused(&self.flow.upload), paused(&self.download)) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [&self.flow.upload, &self.download].into_iter().filter_map(|limit| paused_until(limit, now)).min()
     }
 
     /// Sends on what has come from the client; whether anything has.
@@ -275,19 +277,27 @@ impl Relay<'_> {
         // It may end the session, which has to know what becomes of it.
         let sent = reply(s, self.flow, bytes);
         if let Err(error) = &sent {
-            self.told(Action::SendingClient, Level::Info, "sendmsg()", error);
+            self.client_failed(error);
         }
         sent.ok()
     }
 
+    /// Tells that a datagram could not be sent to the upstream, or received from it.
     fn failed(&self, action: Action, call: &str, error: &io::Error) {
         self.failed.set(true);
-        self.told(action, Level::Error, call, error);
+        self.s.doing(action);
+        self.s.log_failed(level_of(error, Level::Error), call, error);
+        self.s.doing(Action::Proxying);
     }
 
-    fn told(&self, action: Action, level: Level, call: &str, error: &io::Error) {
-        self.s.doing(action);
-        self.s.log_failed(level_of(error, level), call, error);
+    /// Tells that an answer could not be sent.
+    fn client_failed(&self, error: &io::Error) {
+        self.s.doing(Action::SendingClient);
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.s.log(Level::Alert, format_args!("shared connection is busy"));
+        } else {
+            self.s.log_failed(level_of(error, Level::Info), "sendmsg()", error);
+        }
         self.s.doing(Action::Proxying);
     }
 
