@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{End, FullListener, Gateway, Hello, Peer, TcpBackend};
+use testkit::{End, FullListener, Gateway, Hello, Peer, Signal, TcpBackend};
 
 use super::ssl::{CERT, answer};
 use crate::{gateway, is_nginx};
@@ -290,6 +290,26 @@ fn without_descriptors_accepting_pauses_without_a_busy_loop_and_goes_on_after() 
         (client.recv_some().ok()? == b"no TLS").then_some(())
     });
     assert_eq!(gw.ask("other", ""), "x");
+}
+
+#[test]
+fn without_descriptors_a_graceful_end_waits_for_sessions() {
+    let up = TcpBackend::echo();
+    let conf = "server { listen 127.0.0.1:%in; ssl_preread on; preread_timeout 1h; proxy_pass %up; }";
+    let mut gw = gateway(conf).with("up", up.addr()).main("worker_rlimit_nofile 40;").start();
+    let mut client = gw.connect("in");
+    client.send("no TLS");
+    assert_eq!(client.recv_some().unwrap(), b"no TLS");
+    let kept: Vec<Peer> = (0..60).map(|_| gw.connect("in")).collect();
+    gw.wait_error(" failed (24: ");
+    gw.signal(Signal::QUIT);
+    gw.wait_error("gracefully shutting down");
+    testkit::hold("the session goes on", Duration::from_millis(300), || {
+        client.send("more");
+        client.recv_some().is_ok_and(|bytes| bytes == b"more")
+    });
+    drop((kept, client));
+    assert_eq!(gw.wait(), Some(0));
 }
 
 #[test]

@@ -205,7 +205,7 @@ impl<'a> Master<'a> {
             limits::take(&plan, &report);
             limits::go_to_directory(&plan, self.options, &report)?;
             let workers = self.instance.start(&plan, Home::Shared { confined: plan.main.sandbox });
-            Crew::Threads(Threads::new(workers.map_err(|error| failed("pthread_create()", &error))?))
+            Crew::Threads(workers.and_then(Threads::new).map_err(|error| failed("pthread_create()", &error))?)
         };
         Ok(Step::On)
     }
@@ -298,7 +298,7 @@ impl<'a> Master<'a> {
         match std::mem::replace(&mut self.crew, Crew::None) {
             Crew::None => {}
             // Without a thread that waits nobody is waited for.
-            Crew::Threads(threads) => self.draining.extend(Draining::new(threads.workers.quit())),
+            Crew::Threads(threads) => self.draining.extend(Draining::new(threads)),
             Crew::Process(process) => {
                 process.signal(Signal::Quit);
                 self.retired.push(process);

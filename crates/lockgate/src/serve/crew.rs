@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use config::family::main_context::User;
 use engine::plan::{Plan, Reach};
-use engine::workers::{Quitting, Workers};
+use engine::workers::Workers;
 use os::channel::Channel;
 use os::child::{self, Half};
 use os::signals::Signal;
@@ -35,11 +35,13 @@ pub(super) struct Threads {
     pub(super) workers: Workers,
     asked: usize,
     answered: Arc<AtomicUsize>,
+    /// For [`Draining`], which may begin when there are no descriptors left.
+    done: OwnedFd,
 }
 
 impl Threads {
-    pub(super) fn new(workers: Workers) -> Self {
-        Self { workers, asked: 0, answered: Arc::default() }
+    pub(super) fn new(workers: Workers) -> io::Result<Self> {
+        Ok(Self { workers, asked: 0, answered: Arc::default(), done: os::io::eventfd()? })
     }
 
     /// Whether all have answered since this was asked last. They are asked again.
@@ -56,14 +58,15 @@ impl Threads {
 /// Threads that end when their sessions have.
 #[derive(Debug)]
 pub(super) struct Draining {
-    done: OwnedFd,
+    done: Arc<OwnedFd>,
 }
 
 impl Draining {
     /// Waits on a thread of its own.
-    pub(super) fn new(quitting: Quitting) -> io::Result<Self> {
-        let done = os::io::eventfd()?;
-        let tell = done.try_clone()?;
+    pub(super) fn new(threads: Threads) -> io::Result<Self> {
+        let quitting = threads.workers.quit();
+        let done = Arc::new(threads.done);
+        let tell = Arc::clone(&done);
         std::thread::Builder::new().name("drain".to_owned()).spawn(move || {
             quitting.wait();
             // Adding one to a counter of nought does not fail.

@@ -42,8 +42,8 @@ impl Worker<'_> {
         if limits::enter_directory(&self.plan, &report).is_err() || self.give_up(&report).is_err() {
             return ExitCode::from(2);
         }
-        let mut threads = match self.instance.start(&self.plan, Home::Own) {
-            Ok(workers) => Threads::new(workers),
+        let mut threads = match self.instance.start(&self.plan, Home::Own).and_then(Threads::new) {
+            Ok(threads) => threads,
             Err(error) => {
                 report.line(Level::Emerg, &format!("pthread_create() failed{}", engine::log::errno(&error)));
                 // Another one may find what this one did not.
@@ -183,9 +183,10 @@ impl Worker<'_> {
     fn drain(mut self, threads: Threads) -> ExitCode {
         self.log(Level::Notice, "gracefully shutting down");
         self.appearance.of_draining_worker();
-        let quitting = threads.workers.quit();
+        let draining = Draining::new(threads);
         self.instance.close(false, None);
-        let Ok(draining) = Draining::new(quitting) else { return self.exit() };
+        // Without a thread that waits nobody is waited for.
+        let Ok(draining) = draining else { return self.exit() };
         let mut keeper = true;
         loop {
             let mut fds = vec![self.signals.as_fd(), draining.fd()];
