@@ -302,7 +302,8 @@ fn sessions_resumed() {
 
 #[test]
 fn beginnings_that_are_none() {
-    let openings: [&[u8]; 6] = [
+    let openings: [&[u8]; 7] = [
+        b"\x16\x03\x01\0\x04\x02\0\0\0",
         b"G",
         b"CONNECT x\r\n\r\n",
         b"\x16\x03\x01",

@@ -148,7 +148,8 @@ fn entry(error: &Error) -> Option<Entry> {
             code: LIB_SSL << 23 | number,
             library: library.to_owned(),
             reason: (*text).to_owned(),
-            data,
+            // What the library adds to others than alerts is its own.
+            data: if data.starts_with("SSL alert number") { data } else { String::new() },
         });
     }
     if let Some((_, code, library, text)) = reasons::OTHER_REASONS.iter().find(|row| row.0 == reason) {
