@@ -136,13 +136,14 @@ impl TcpBackend {
 
 fn echo(peer: &mut Peer) -> Vec<u8> {
     let mut all = Vec::new();
-    while let Ok(part) = peer.recv_some() {
-        if part.is_empty() || peer.try_send(&part).is_err() {
-            break;
+    loop {
+        match peer.recv_some() {
+            // Clients may keep a session for as long as they like.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(part) if !part.is_empty() && peer.try_send(&part).is_ok() => all.extend(part),
+            _ => return all,
         }
-        all.extend(part);
     }
-    all
 }
 
 impl Drop for TcpBackend {

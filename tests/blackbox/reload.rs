@@ -67,6 +67,8 @@ fn fifty_reloads(builder: Builder, conf: &str, workers: &[usize]) {
         gw.set_workers(workers[round % workers.len()]);
         gw.reload(conf);
         clients.wait_for(4);
+        kept.send("still");
+        assert_eq!(kept.recv(5), b"still");
     }
     assert!(clients.end() >= 200);
     kept.send("last");

@@ -74,7 +74,9 @@ class Network(Fault):
         # Peers that were found dead have their rest, too.
         time.sleep(FAIL_TIMEOUT)
         over = crowd.finish()
-        ended = self.judge(over, lambda one: not waits and one.service is None and begin - 1 < one.began < end + FAIL_TIMEOUT)
+        # Whom no service had answered yet was on the way when it came, or came meanwhile.
+        ended = self.judge(over, lambda one: not waits and one.service is None
+                           and one.ended > begin and one.began < end + FAIL_TIMEOUT)
         self.tell(what, 1, over, ended, recovery=f"{recovery:.2f} s")
 
     def test_cut_for_good(self):
