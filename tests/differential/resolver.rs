@@ -279,3 +279,25 @@ fn groups_that_follow_a_service() {
         });
     }
 }
+
+/// Who had to say something first is read already while the name is asked for.
+#[test]
+fn clients_that_spoke_before_the_name_is_known() {
+    let dns = Dns::start(|question: &Question| match question.name.as_str() {
+        "silent.test" => Reply::Nothing,
+        "dead.test" => Reply::addrs(question, 60, &["127.0.0.9"]),
+        _ => Reply::Code(3),
+    });
+    for name in ["none.test", "silent.test", "dead.test"] {
+        for more in ["", "abc"] {
+            let stream = format!(
+                "resolver %dns ipv6=off; resolver_timeout 300ms;\n\
+                 server {{ listen 127.0.0.1:%in proxy_protocol; set $to {name}:%dead; proxy_pass $to; }}"
+            );
+            compare(&stream).with("dns", dns.addr()).run(2, |gw| {
+                let said = format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{more}");
+                format!("{}{}", gw.ask("in", &said), gw.ask("in", &said))
+            });
+        }
+    }
+}

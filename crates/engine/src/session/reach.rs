@@ -41,8 +41,8 @@ pub(super) struct Reached {
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase<Reached> {
     let began = Moment::now().second;
     let local = local(s);
-    let group = content::group(s, pass).await?;
     let mut early = Early::new(s, client);
+    let group = early.during(s, content::group(s, pass)).await?;
     let (upstream, picked) = connect(s, &group, local.as_ref(), &mut early).await?;
     Ok(Reached { group, upstream, picked, early: early.bytes, began })
 }
