@@ -207,9 +207,11 @@ fn split_port(text: &[u8]) -> Result<(&[u8], Option<&[u8]>), &'static str> {
     })
 }
 
-/// Whether a `listen` address is a port or a range of ports and no host.
+/// Whether a `listen` address is a port or a range of ports and no host. What is no number of 63 bits is a host.
 fn is_ports(text: &[u8]) -> bool {
-    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let is_number = |part: &[u8]| {
+        part.iter().all(u8::is_ascii_digit) && std::str::from_utf8(part).is_ok_and(|part| part.parse::<i64>().is_ok())
+    };
     match text.iter().position(|byte| *byte == b'-') {
         None => is_number(text),
         Some(dash) => {

@@ -78,16 +78,20 @@ impl GeoBuilder {
     }
 
     /// Gives the addresses from `first` to `last` a value; inside another range they are cut out
-    /// of it. Where the range is there already, the last value counts, and the old one is returned.
+    /// of it. Where the range is there already, the last value counts, and the old one goes to
+    /// `replaced`: once for each /16 that the range touches, before an error as well.
     pub fn insert_range(
         &mut self,
-        first: Ipv4Addr,
-        last: Ipv4Addr,
+        (first, last): (Ipv4Addr, Ipv4Addr),
         value: &[u8],
-    ) -> Result<Option<Box<[u8]>>, RangeError> {
-        let Some(value) = self.values.intern(value) else { return Ok(None) };
-        let old = self.ranges.get_or_insert_default().insert(first.to_bits(), last.to_bits(), value)?;
-        Ok(old.map(|old| self.values.get(old).into()))
+        replaced: &mut Vec<Box<[u8]>>,
+    ) -> Result<(), RangeError> {
+        let Some(value) = self.values.intern(value) else { return Ok(()) };
+        let mut places = Vec::new();
+        let ends = (first.to_bits(), last.to_bits());
+        let done = self.ranges.get_or_insert_default().insert(ends, value, &mut places);
+        replaced.extend(places.into_iter().map(|old| self.values.get(old).into()));
+        done
     }
 
     /// `default` among ranges; the old one, if there was any.

@@ -25,14 +25,17 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// Adds a range; returns the value of the first piece that was there before.
-    pub(super) fn insert(&mut self, first: u32, last: u32, value: u32) -> Result<Option<u32>, RangeError> {
-        let mut old = None;
+    /// Adds a range; the values of pieces that were there before go to `replaced`.
+    pub(super) fn insert(
+        &mut self,
+        (first, last): (u32, u32),
+        value: u32,
+        replaced: &mut Vec<u32>,
+    ) -> Result<(), RangeError> {
         for (first, last) in pieces(first, last) {
-            let before = self.insert_piece(first, last, value)?;
-            old = old.or(before);
+            replaced.extend(self.insert_piece(first, last, value)?);
         }
-        Ok(old)
+        Ok(())
     }
 
     fn insert_piece(&mut self, first: u32, last: u32, value: u32) -> Result<Option<u32>, RangeError> {

@@ -73,9 +73,12 @@ fn a_network_is_deleted_as_written_only() {
     assert_eq!([at(&geo, "10.0.0.1"), at(&geo, "::1")], ["a", ""]);
 }
 
-fn insert_range(geo: &mut GeoBuilder, range: &str, value: &str) -> Result<Option<String>, RangeError> {
+/// The values that were replaced, joined.
+fn insert_range(geo: &mut GeoBuilder, range: &str, value: &str) -> Result<String, RangeError> {
     let (first, last) = range.split_once('-').unwrap();
-    geo.insert_range(first.parse().unwrap(), last.parse().unwrap(), value.as_bytes()).map(text)
+    let mut replaced = Vec::new();
+    geo.insert_range((first.parse().unwrap(), last.parse().unwrap()), value.as_bytes(), &mut replaced)?;
+    Ok(replaced.into_iter().filter_map(|old| text(Some(old))).collect::<Vec<_>>().join(" "))
 }
 
 #[test]
@@ -88,9 +91,9 @@ fn ranges_are_cut_out_of_others() {
         ("10.0.0.8-10.0.0.9", "right"),
         ("10.0.0.4-10.0.0.5", "inner"),
     ] {
-        assert_eq!(insert_range(&mut geo, range, value), Ok(None), "{range}");
+        assert_eq!(insert_range(&mut geo, range, value), Ok(String::new()), "{range}");
     }
-    assert_eq!(insert_range(&mut geo, "10.0.0.4-10.0.0.5", "again"), Ok(Some("inner".to_owned())));
+    assert_eq!(insert_range(&mut geo, "10.0.0.4-10.0.0.5", "again"), Ok("inner".to_owned()));
     let there = RangeError { first: Ipv4Addr::new(10, 0, 0, 8), last: Ipv4Addr::new(10, 0, 0, 9) };
     assert_eq!(insert_range(&mut geo, "10.0.0.9-10.0.0.10", "x"), Err(there));
     assert_eq!(insert_range(&mut geo, "10.0.0.7-10.0.0.9", "x"), Err(there));
@@ -107,8 +110,9 @@ fn ranges_are_cut_out_of_others() {
 #[test]
 fn ranges_are_compared_in_pieces() {
     let mut geo = GeoBuilder::default();
-    assert_eq!(insert_range(&mut geo, "10.0.0.0-10.1.255.255", "a"), Ok(None));
-    assert_eq!(insert_range(&mut geo, "10.0.5.0-10.2.0.5", "b"), Ok(Some("a".to_owned())));
+    assert_eq!(insert_range(&mut geo, "10.0.0.0-10.1.255.255", "a"), Ok(String::new()));
+    assert_eq!(insert_range(&mut geo, "10.0.5.0-10.2.0.5", "b"), Ok("a".to_owned()));
+    assert_eq!(insert_range(&mut geo, "10.0.5.0-10.2.0.5", "b"), Ok("b b b".to_owned()), "once for each piece");
     let there = RangeError { first: Ipv4Addr::new(10, 2, 0, 0), last: Ipv4Addr::new(10, 2, 0, 5) };
     assert_eq!(insert_range(&mut geo, "10.2.0.3-10.2.0.9", "c"), Err(there));
     assert!(!geo.remove_range(Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(10, 3, 0, 0)), "a part was there");
@@ -120,7 +124,7 @@ fn ranges_are_compared_in_pieces() {
 #[test]
 fn the_whole_space_in_one_range() {
     let mut geo = GeoBuilder::default();
-    assert_eq!(insert_range(&mut geo, "0.0.0.0-255.255.255.254", "all"), Ok(None));
+    assert_eq!(insert_range(&mut geo, "0.0.0.0-255.255.255.254", "all"), Ok(String::new()));
     let geo = geo.build();
     assert_eq!([at(&geo, "0.0.0.0"), at(&geo, "255.255.255.254"), at(&geo, "255.255.255.255")], ["all", "all", ""]);
 }
@@ -179,7 +183,7 @@ proptest! {
         let mut painted = [None; 64];
         for (first, length, value) in ranges {
             let last = (first + length).min(63);
-            if geo.insert_range(first.into(), last.into(), &[value]).is_ok() {
+            if geo.insert_range((first.into(), last.into()), &[value], &mut Vec::new()).is_ok() {
                 painted[first as usize..=last as usize].fill(Some(value));
             }
         }

@@ -91,17 +91,15 @@ impl Block {
             }
             return Ok(());
         }
-        match self.builder.insert_range(first, last, line.arg(0)) {
-            Ok(None) => Ok(()),
-            Ok(Some(old)) => {
-                let (name, new, old) = (text(name), line.text(0), text(&old));
-                loader.warn(line, format!("duplicate range \"{name}\", value: \"{new}\", old value: \"{old}\""));
-                Ok(())
-            }
-            Err(RangeError { first, last }) => {
-                Err(Refusal::Text(format!("range \"{}\" overlaps \"{first}-{last}\"", text(name))))
-            }
+        let mut replaced = Vec::new();
+        let done = self.builder.insert_range((first, last), line.arg(0), &mut replaced);
+        for old in replaced {
+            let (name, new, old) = (text(name), line.text(0), text(&old));
+            loader.warn(line, format!("duplicate range \"{name}\", value: \"{new}\", old value: \"{old}\""));
         }
+        done.map_err(|RangeError { first, last }| {
+            Refusal::Text(format!("range \"{}\" overlaps \"{first}-{last}\"", text(name)))
+        })
     }
 }
 

@@ -126,12 +126,12 @@ fn least_time(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusa
     let metric = *known.as_ref().unwrap_or(&TimeMetric::Connect);
     let inflight = line.args().len() == 2;
     method(loader, line, Method::LeastTime { metric, inflight }, true)?;
+    if inflight && line.arg(1) != b"inflight" {
+        return Err(invalid_parameter(line, 1));
+    }
     let group = loader.stream().upstreams.current()?;
     if std::mem::replace(&mut group.least_time, true) {
         return Err(duplicate());
-    }
-    if inflight && line.arg(1) != b"inflight" {
-        return Err(invalid_parameter(line, 1));
     }
     known.map(drop)
 }
