@@ -328,6 +328,21 @@ fn proxy_protocol_headers() {
             });
         }
     }
+    for trust in
+        ["::/0", "0.0.0.0/0", "127.0.0.1", "::ffff:127.0.0.1", "::ffff:0:0/96", "127.0.0.2; set_real_ip_from ::/1"]
+    {
+        let stream = format!(
+            "server {{ listen [::]:%in ipv6only=off proxy_protocol; set_real_ip_from {trust}; return $remote_addr; }}"
+        );
+        compare(&stream).run(1, |gw| gw.ask("in", "PROXY TCP4 192.0.2.1 192.0.2.2 12345 443\r\n"));
+    }
+    for content in ["", "return x;", "deny all;"] {
+        let stream = format!(
+            "log_format tlv '$proxy_protocol_tlv_nosuch'; access_log %dir/none/$server_port tlv;\n\
+             server {{ listen 127.0.0.1:%in proxy_protocol; {content} }}"
+        );
+        compare(&stream).run(1, |gw| gw.ask("in", v2(0x21, 0x11, v4)));
+    }
     compare("server { listen 127.0.0.1:%in proxy_protocol; proxy_protocol_timeout 100ms; return x; }")
         .run(1, |gw| gw.connect("in").recv_all());
 }

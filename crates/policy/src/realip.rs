@@ -25,13 +25,13 @@ impl TrustedProxies {
         self.networks.is_empty() && !self.unix
     }
 
-    /// Whether `peer` is believed.
+    /// Whether `peer` is believed. IPv4 within IPv6 counts as IPv4 alone, as it does not for `allow` and `deny`.
     pub fn trusts(&self, peer: &Address) -> bool {
         match peer {
             Address::Unix(_) => self.unix,
             Address::Inet(address) => {
-                let (ip, plain) = (address.ip(), unmapped(address.ip()));
-                self.networks.iter().any(|network| network.contains(ip) || network.contains(plain))
+                let ip = unmapped(address.ip());
+                self.networks.iter().any(|network| network.contains(ip))
             }
         }
     }
@@ -49,6 +49,8 @@ mod tests {
         let inet = |text: &str| Address::Inet(text.parse().unwrap());
         assert!(trusted.trusts(&inet("127.0.0.1:5")) && trusted.trusts(&inet("[::ffff:127.0.0.1]:5")));
         assert!(!trusted.trusts(&inet("128.0.0.1:5")) && !trusted.trusts(&Address::Unix(Box::default())));
+        trusted.add(Network::parse(b"::/0").unwrap().0);
+        assert!(trusted.trusts(&inet("[::1]:5")) && !trusted.trusts(&inet("[::ffff:128.0.0.1]:5")));
         trusted.add_unix();
         assert!(trusted.trusts(&Address::Unix(Box::default())));
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::fail::Cause;
-use super::{Phase, Session, guard, pass, proxy, return_text};
+use super::{Action, Phase, Session, guard, pass, proxy, return_text};
 use crate::relay::End;
 use crate::resolve::asked_name;
 use crate::upstream::Group;
@@ -16,6 +16,7 @@ pub(super) async fn run(s: &Session, client: &mut End) -> Phase {
     if s.server().conf.core.tcp_nodelay && matches!(s.virtual_address().address, Address::Inet(_)) {
         s.socket.set_nodelay();
     }
+    s.doing(Action::None);
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),
         Content::Return(text) => Box::pin(return_text::run(s, client, text)).await,

@@ -13,7 +13,6 @@ use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 
 /// Proxies `client`.
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
-    s.doing(Action::None);
     s.start_proxying();
     // Over soon, so it lives on the heap meanwhile.
     let Reached { group, mut upstream, picked, early, began } =

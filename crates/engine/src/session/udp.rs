@@ -346,6 +346,7 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
     limit_conn::count(s)?;
     overload::count_client(s)?;
     access::check(s)?;
+    s.doing(Action::None);
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),
         Content::Pass(_) => {
@@ -361,7 +362,6 @@ async fn phases(s: &Session, flows: &Flows, flow: &Rc<Flow>) -> Phase {
             Ok(())
         }
         Content::Proxy(pass) => {
-            s.doing(Action::None);
             s.start_proxying();
             let local = reach::local(s);
             let began = Moment::now().second;
