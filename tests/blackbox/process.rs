@@ -110,3 +110,19 @@ fn the_first_lines_of_the_log() {
         assert_eq!(gw.wait_error(text).level, "notice");
     }
 }
+
+#[test]
+fn the_lock_file_of_the_start_holds_for_good() {
+    let conf = |text: &str| format!("server {{ listen 127.0.0.1:%in; return {text}; }}");
+    let mut gw = gateway(&conf("a")).main("include %dir/m.conf;").file("m.conf", "# nothing\n").level("notice").start();
+    gw.wait_error("start worker process ");
+    std::fs::write(gw.path("m.conf"), "lock_file other;").unwrap();
+    gw.rewrite(&conf("b"));
+    gw.signal(testkit::Signal::HUP);
+    gw.wait_error("\"lock_file\" could not be changed, ignored");
+    testkit::poll("the new config", || (gw.ask("in", "") == "b").then_some(()));
+    std::fs::write(gw.path("m.conf"), "# nothing\n").unwrap();
+    // Nothing is refused, and nothing is said.
+    gw.reload(&conf("c"));
+    assert_eq!(gw.ask("in", ""), "c");
+}

@@ -60,6 +60,8 @@ fn a_zone_that_is_in_use_no_more_may_have_another_key() {
         gw.signal(testkit::Signal::HUP);
         gw.wait_error("limit_conn_zone \"z\" uses the \"$server_port\" key while previously it used the");
         assert_eq!(gw.ask("in", ""), "ok");
+        // One of another size is another zone.
+        gw.reload(&conf("limit_conn_zone $server_port zone=z:2m;"));
     }
 }
 

@@ -301,7 +301,8 @@ impl Kept {
 
     /// The counts of a zone: those of the last plan where it had the same zone.
     fn zone(&mut self, conf: limit_conn::Zone) -> Result<LimitZone, BuildError> {
-        if let Some((_, key, _)) = self.zones.get(&conf.name).filter(|(_, key, _)| *key != conf.key_text) {
+        let same = self.zones.get(&conf.name).filter(|(size, ..)| *size == conf.size);
+        if let Some((_, key, _)) = same.filter(|(_, key, _)| *key != conf.key_text) {
             return Err(BuildError::Text(format!(
                 "limit_conn_zone \"{}\" uses the \"{}\" key while previously it used the \"{key}\" key",
                 conf.name, conf.key_text

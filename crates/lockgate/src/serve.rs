@@ -17,6 +17,7 @@ mod worker;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -81,6 +82,8 @@ struct Master<'a> {
     appearance: Appearance,
     signals: Signals,
     pid: PidFile,
+    /// `lock_file` of the first configuration, which holds for good.
+    lock_file: PathBuf,
     notify: Notify,
     rotation: Rotation,
     expiry: Expiry,
@@ -142,6 +145,7 @@ impl<'a> Master<'a> {
             report.line(why.level, &why.text);
             Refused
         })?;
+        let lock_file = plan.main.lock_file.clone();
         let now = Instant::now();
         let rotation = Rotation::of(plan.certificate_files(), instance.reading_since);
         let mut expiry = Expiry::default();
@@ -157,6 +161,7 @@ impl<'a> Master<'a> {
             appearance,
             signals,
             pid,
+            lock_file,
             notify,
             rotation,
             expiry,

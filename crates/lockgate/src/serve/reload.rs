@@ -43,7 +43,7 @@ impl Master<'_> {
             None => self.instance.check(self.options, report, &Machine),
         };
         let checked = checked?;
-        if checked.main().lock_file != self.plan.main.lock_file {
+        if checked.main().lock_file != self.lock_file {
             report.line(Level::Emerg, "\"lock_file\" could not be changed, ignored");
         }
         let pid = self.pid.beside(&checked.main().pid).map_err(|why| {
