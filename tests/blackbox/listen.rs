@@ -220,3 +220,12 @@ fn running_out_of_connections() {
     assert_eq!((line.level.as_str(), line.text.as_str()), ("alert", "12 worker_connections are not enough"));
     drop(clients);
 }
+
+#[test]
+fn options_that_a_unix_socket_has_not_are_told_of_and_ignored() {
+    let gw = gateway("server { listen unix:%dir/s deferred fastopen=3; return ok; }").start();
+    for call in ["setsockopt(TCP_FASTOPEN, 3) unix:", "setsockopt(TCP_DEFER_ACCEPT, 1) for unix:"] {
+        let line = gw.wait_error(call);
+        assert!(line.level == "alert" && line.text.contains("/s failed, ignored (95: "), "{}", line.text);
+    }
+}

@@ -57,11 +57,13 @@ pub(super) fn bind(listener: &Listener, shared: bool, tell: Tell<'_>) -> Result<
 /// Sets what serving needs. Without it the socket serves as well as it can.
 pub(super) fn configure(socket: &OwnedFd, listener: &Listener, tell: Tell<'_>) {
     let Listener { address, options, .. } = listener;
-    let note = |what: &str, done: io::Result<()>| {
+    let told = |call: &str, done: io::Result<()>| {
         if let Err(error) = done {
-            tell(Level::Alert, &format!("setsockopt({what}) {address} failed, ignored{}", errno(&error)));
+            tell(Level::Alert, &format!("{call} failed, ignored{}", errno(&error)));
         }
     };
+    let note = |what: &str, done| told(&format!("setsockopt({what}) {address}"), done);
+    let note_for = |what: &str, done| told(&format!("setsockopt({what}) for {address}"), done);
     if let Some(bytes) = options.rcvbuf {
         note(&format!("SO_RCVBUF, {bytes}"), os::options::set_rcvbuf(socket, bytes));
     }
@@ -89,18 +91,16 @@ pub(super) fn configure(socket: &OwnedFd, listener: &Listener, tell: Tell<'_>) {
     }
     if listener.protocol == Protocol::Tcp {
         // One that was bound before may have had another queue.
-        if let Err(error) = os::socket::listen(socket, options.backlog) {
-            let backlog = options.backlog;
-            tell(Level::Alert, &format!("listen() to {address}, backlog {backlog} failed, ignored{}", errno(&error)));
-        }
+        let backlog = options.backlog;
+        told(&format!("listen() to {address}, backlog {backlog}"), os::socket::listen(socket, backlog));
         if options.deferred {
-            note("TCP_DEFER_ACCEPT, 1", os::options::set_defer_accept(socket, 1));
+            note_for("TCP_DEFER_ACCEPT, 1", os::options::set_defer_accept(socket, 1));
         }
     }
     if let (Protocol::Udp, Address::Inet(inet)) = (listener.protocol, address)
         && inet.ip().is_unspecified()
     {
-        note(
+        note_for(
             if inet.is_ipv6() { "IPV6_RECVPKTINFO" } else { "IP_PKTINFO" },
             os::options::set_pktinfo(socket, inet.is_ipv6()),
         );
