@@ -10,6 +10,8 @@ from gateway import wait_for
 BAD = {"delay": 0.01, "jitter": 0.005, "loss": 0.02, "duplicate": 0.02, "reorder": 0.05, "corrupt": 0.005}
 #: Seconds that a cut lasts which sessions outlive, and within which the gateways give up on others (proxy_timeout, and some).
 SHORT, GIVEN_UP = 1.5, 9
+#: Seconds of proxy_timeout where the pauses of the kernels must not outlast it: a busy machine makes them long.
+PATIENT = 10
 #: Seconds after which a peer is asked again that had failed (fail_timeout), and another session waits for its answer.
 FAIL_TIMEOUT = 2
 
@@ -49,9 +51,22 @@ class Network(Fault):
 
     def test_short_cuts(self):
         """Of each line in turn."""
+        for gateway in self.hosts.gateways:
+            self.be_patient(gateway)
         for number, wire in enumerate(self.hosts.wires, 1):
             with self.subTest(number):
                 self.outlive(f"line {number} cut for a while", lambda: wire.become(cut=True), wire.become, waits=True)
+
+    def be_patient(self, gateway):
+        """Has sessions wait longer for the next byte, until the test is over."""
+        usual = (gateway.directory / "conf").read_text()
+
+        def take(text):
+            gateway.configure(text)
+            gateway.reload()
+
+        take(usual.replace("proxy_timeout 5s;", f"proxy_timeout {PATIENT}s;"))
+        self.addCleanup(take, usual)
 
     def test_a_link_that_is_down(self):
         a = self.hosts.spaces[2]
