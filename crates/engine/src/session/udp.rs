@@ -1,10 +1,11 @@
 //! Sessions of datagrams: one per client address (and address asked for), born by the first
 //! datagram, fed by the listener, ended by counts or by silence.
 
+mod flow;
 mod outbox;
 mod relay;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -17,8 +18,8 @@ use config::Content;
 use os::SockAddr;
 use os::batch::{Came, Incoming};
 use policy::address::Address;
-use policy::flow::{self, Limits, Table};
-use reactor::{Socket, TaskId};
+use policy::flow::Table;
+use reactor::Socket;
 use syntax::Level;
 
 use super::fail::Cause;
@@ -26,16 +27,13 @@ use super::{Accepted, Action, Phase, Session, access, content, counting, limit_c
 use crate::counters::{self, Counter};
 use crate::generation::{Connection, Generation};
 use crate::log::errno;
-use crate::relay::{Limit, Moment};
-use crate::upstream::Datagrams;
+use crate::relay::Moment;
+use flow::Failure;
+pub use flow::Flow;
 use outbox::Outbox;
 
 /// The longest datagram there can be.
 const LONGEST: usize = 65_535;
-/// What a datagram may fill where `proxy_buffer_size` is not set.
-const BUFFER: usize = 16 * 1024;
-/// Datagrams that wait for a session to take them; more are dropped, as the network would.
-const WAITING: usize = 64;
 /// Datagrams taken from the listening socket before sessions get their turn.
 const REQUESTS: usize = 32;
 
@@ -54,142 +52,6 @@ struct Flows {
     socket: Rc<Socket>,
     table: RefCell<Table<Key, Rc<Flow>>>,
     outbox: Rc<Outbox>,
-}
-
-/// What the listener and a session share.
-pub struct Flow {
-    key: Key,
-    task: Cell<Option<TaskId>>,
-    datagrams: RefCell<flow::Flow<Vec<u8>>>,
-    limits: Limits,
-    /// `proxy_buffer_size`.
-    buffer: usize,
-    /// Bytes that came from the client.
-    came: Cell<u64>,
-    /// Bytes that wait for the upstream to be known, in the room of one buffer; `None` once it is.
-    held: Cell<Option<usize>>,
-    /// `proxy_upload_rate`.
-    upload: RefCell<Option<Limit>>,
-    /// Where datagrams go without the session's help, once it relays and has nothing to do for each of them.
-    way: RefCell<Option<Rc<Datagrams>>>,
-    /// Bytes that went this way.
-    sent_on: Cell<u64>,
-    /// The loop time at which one last did, milliseconds.
-    last: Cell<u64>,
-    outbox: Rc<Outbox>,
-    /// Bytes that the outbox could not send.
-    unsent: Cell<u64>,
-    /// Bytes among them of answers after the one that failed, which would not have been taken from the upstream.
-    untaken: Cell<u64>,
-    /// What happened first of all that went wrong without the session's help.
-    failure: OnceCell<Failure>,
-}
-
-/// A datagram could not be sent.
-enum Failure {
-    ToUpstream(io::Error),
-    ToClient(io::Error),
-}
-
-impl Flow {
-    fn new(key: Key, first: &[u8], s: &Session, outbox: Rc<Outbox>) -> Self {
-        let proxy = &s.server().conf.proxy;
-        Self {
-            key,
-            task: Cell::new(None),
-            datagrams: RefCell::new(flow::Flow::new(first.to_vec())),
-            limits: Limits {
-                requests: proxy.requests as u64,
-                responses: proxy.responses.map(|responses| responses as u64),
-                timeout: proxy.timeout,
-            },
-            buffer: proxy.buffer_size.unwrap_or(BUFFER),
-            came: Cell::new(first.len() as u64),
-            held: Cell::new(Some(0)),
-            upload: RefCell::new(None),
-            way: RefCell::new(None),
-            sent_on: Cell::new(0),
-            last: Cell::new(0),
-            outbox,
-            unsent: Cell::new(0),
-            untaken: Cell::new(0),
-            failure: OnceCell::new(),
-        }
-    }
-
-    /// A datagram after the first one.
-    fn arrive(&self, datagram: &[u8]) {
-        let way = self.way.borrow();
-        if let Some(way) = &*way {
-            if let Err(error) = self.send_on(way, datagram) {
-                self.has_failed(Failure::ToUpstream(error));
-            }
-        } else {
-            self.keep(datagram);
-            self.wake();
-        }
-    }
-
-    fn has_failed(&self, failure: Failure) {
-        let _ = self.failure.set(failure);
-        self.wake();
-    }
-
-    fn is_broken(&self) -> bool {
-        self.failure.get().is_some()
-    }
-
-    fn wake(&self) {
-        if let Some(task) = self.task.get() {
-            reactor::wake(task);
-        }
-    }
-
-    /// Sends one on at once, where the session has no say.
-    fn send_on(&self, way: &Socket, datagram: &[u8]) -> io::Result<()> {
-        let datagram = datagram.get(..self.buffer).unwrap_or(datagram);
-        self.datagrams.borrow_mut().pass();
-        self.came.set(self.came.get() + datagram.len() as u64);
-        self.last.set(reactor::now());
-        let sent = relay::send(way, datagram)?;
-        self.sent_on.set(self.sent_on.get() + sent as u64);
-        Ok(())
-    }
-
-    /// Keeps one for the session. It is lost where the rate forbids it or there is no room, and cut where there is not
-    /// enough.
-    fn keep(&self, datagram: &[u8]) {
-        let mut upload = self.upload.borrow_mut();
-        if upload.as_mut().is_some_and(|limit| limit.allowed(Moment::now(), self.came.get()) == 0) {
-            return;
-        }
-        let room = self.buffer - self.held.get().unwrap_or(0);
-        if room == 0 {
-            return;
-        }
-        let datagram = datagram.get(..room).unwrap_or(datagram);
-        if !self.datagrams.borrow_mut().arrive(|| datagram.to_vec(), WAITING) {
-            return;
-        }
-        self.came.set(self.came.get() + datagram.len() as u64);
-        self.held.set(self.held.get().map(|held| held + datagram.len()));
-        if let Some(limit) = &mut *upload {
-            limit.charge(reactor::now(), datagram.len());
-        }
-    }
-
-    /// Has the session know what came and went without its help.
-    fn tell_counts(&self, s: &Session) {
-        s.received.set(self.came.get());
-        s.sent.set(s.sent.get() - self.unsent.take());
-        s.from_upstream.set(s.from_upstream.get() - self.untaken.take());
-        s.to_upstream.set(s.to_upstream.get() + self.sent_on.take());
-    }
-
-    /// Whether the next datagram of the client begins another session.
-    fn is_full(&self) -> bool {
-        self.datagrams.borrow().is_full(&self.limits)
-    }
 }
 
 /// Datagrams in the order of coming, each handed over once the session that it may end has run.
