@@ -551,7 +551,8 @@ fn a_server_that_does_not_keep_case_is_believed_over_tcp() {
         let address = if question.tcp { "127.0.0.1" } else { "127.9.9.9" };
         Reply::Lowered(Box::new(Reply::addrs(question, 60, &[address])))
     });
-    let gw = with_servers(&dns.addr(), &up, "");
+    // So long that chance does not leave all of its letters in lower case.
+    let gw = passing("an-upstream-with-a-rather-long-name.test", &port_of(&up), &dns, " ipv6=off");
     assert_eq!(gw.ask("in", ""), "found");
     assert_eq!(gw.access(1), [format!("200 {}", up.addr())]);
     assert!(dns.asked().iter().any(|question| question.tcp), "{:?}", dns.asked());
