@@ -116,7 +116,9 @@ impl ClientContext {
         Connection::default().attach(&mut ssl)?;
         ssl.set_connect_state();
         backend::set_verify_depth(&mut ssl, self.verify_depth);
-        self.lists.apply(&mut ssl, self.lists.groups.as_deref())?;
+        self.lists.apply_groups(&mut ssl)?;
+        #[cfg(feature = "aws-lc")]
+        self.lists.apply_sigalgs(&mut ssl)?;
         if let Some(name) = options.server_name {
             let what = || format!("SSL_set_tlsext_host_name(\"{name}\")");
             ssl.set_hostname(name).map_err(|stack| TlsError::failed(&what(), &LibraryErrors::from(&stack)))?;

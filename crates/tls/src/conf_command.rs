@@ -40,22 +40,17 @@ impl Lists {
         backend::set_ciphers(ssl, self.ciphersuites.as_deref(), self.ciphers.as_deref())
     }
 
-    pub(crate) fn apply(
-        &self,
-        ssl: &mut openssl::ssl::SslRef,
-        groups: Option<&CStr>,
-    ) -> Result<(), openssl::error::ErrorStack> {
-        if let Some(groups) = groups {
-            backend::set_groups(ssl, groups)?;
+    pub(crate) fn apply_groups(&self, ssl: &mut openssl::ssl::SslRef) -> Result<(), openssl::error::ErrorStack> {
+        self.groups.as_deref().map_or(Ok(()), |groups| backend::set_groups(ssl, groups))
+    }
+
+    #[cfg(feature = "aws-lc")]
+    pub(crate) fn apply_sigalgs(&self, ssl: &mut openssl::ssl::SslRef) -> Result<(), openssl::error::ErrorStack> {
+        if let Some(list) = &self.sigalgs {
+            backend::set_sigalgs(ssl, list)?;
         }
-        #[cfg(feature = "aws-lc")]
-        {
-            if let Some(list) = &self.sigalgs {
-                backend::set_sigalgs(ssl, list)?;
-            }
-            if let Some(numbers) = &self.peer_sigalgs {
-                backend::set_peer_sigalgs(ssl, numbers)?;
-            }
+        if let Some(numbers) = &self.peer_sigalgs {
+            backend::set_peer_sigalgs(ssl, numbers)?;
         }
         Ok(())
     }

@@ -123,7 +123,7 @@ impl ServerContext {
             ssl.set_ssl_context(&self.context)?;
             self.per_connection.lists.apply_ciphers(ssl)?;
         }
-        let PerConnection { options, versions, verify, verify_depth, lists, allows_legacy, .. } = &self.per_connection;
+        let PerConnection { options, versions, verify, verify_depth, allows_legacy, .. } = &self.per_connection;
         backend::set_options(ssl, *options);
         backend::set_version_range(ssl, *versions)?;
         backend::end_long_hello(ssl);
@@ -134,9 +134,12 @@ impl ServerContext {
             ssl.set_verify_callback(SslVerifyMode::PEER, verify::note);
             backend::set_verify_depth(ssl, *verify_depth);
         }
-        lists.apply(ssl, first.per_connection.lists.groups.as_deref())?;
+        first.per_connection.lists.apply_groups(ssl)?;
         #[cfg(feature = "aws-lc")]
-        self.agree(ssl, &first.per_connection.terms.groups)?;
+        {
+            self.per_connection.lists.apply_sigalgs(ssl)?;
+            self.agree(ssl, &first.per_connection.terms.groups)?;
+        }
         let mut is_legacy = false;
         if let Some(connection) = Connection::of_mut(ssl) {
             connection.staples = Arc::clone(&self.staples);
