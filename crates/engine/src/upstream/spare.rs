@@ -126,3 +126,39 @@ impl Drop for Datagrams {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> usize {
+        POOLS.with_borrow(|pools| pools.iter().map(|pool| pool.spare.len()).sum())
+    }
+
+    fn trim() {
+        POOLS.with_borrow_mut(|pools| pools.iter_mut().for_each(Pool::trim));
+    }
+
+    #[test]
+    fn so_many_are_kept_for_as_long_as_they_are_needed() {
+        let to = SockAddr::Inet("127.0.0.1:9".parse().unwrap());
+        let socket = move |is_new| Datagrams::to(&to, is_new).unwrap();
+        reactor::Runtime::new().unwrap().run(async move {
+            drop(socket(true));
+            assert_eq!(kept(), 0, "one that is set up in a way of its own");
+            drop((0..KEPT + 10).map(|_| socket(false)).collect::<Vec<_>>());
+            assert_eq!(kept(), KEPT);
+            let at_once = socket(false);
+            assert_eq!(kept(), KEPT, "the loop has not looked at them yet");
+            reactor::sleep(2).await;
+            trim();
+            let in_use: Vec<_> = (0..5).map(|_| socket(false)).collect();
+            assert_eq!(kept(), KEPT - 5);
+            drop((at_once, in_use));
+            trim();
+            assert_eq!(kept(), 5, "those that were needed in this period");
+            trim();
+            assert_eq!(kept(), 0);
+        });
+    }
+}
