@@ -129,6 +129,9 @@ impl<'a> Machine<'a> {
 
     fn record(&mut self, mut bytes: &[u8]) -> Progress {
         loop {
+            if matches!(self.item, Item::BeforeExtension) {
+                bytes = self.skip(bytes);
+            }
             let (part, rest) = bytes.split_at(self.missing.min(bytes.len()));
             bytes = rest;
             self.take(part);
@@ -142,6 +145,22 @@ impl<'a> Machine<'a> {
                 Progress::NeedMore => {}
                 known => return known,
             }
+        }
+    }
+
+    /// Passes over extensions that are here as a whole and say nothing: most of a hello, one step each.
+    fn skip<'b>(&mut self, mut bytes: &'b [u8]) -> &'b [u8] {
+        loop {
+            let before = self.missing;
+            let header = bytes.get(before..).and_then(|rest| rest.split_first_chunk::<4>());
+            let Some((&[first, second, third, fourth], rest)) = header else { return bytes };
+            let size = usize::from(u16::from_be_bytes([third, fourth]));
+            let says = matches!(u16::from_be_bytes([first, second]), SERVER_NAME | ALPN | SUPPORTED_VERSIONS);
+            match self.budget.checked_sub(before + 4) {
+                Some(budget) if !says && size <= budget => (self.budget, self.missing) = (budget, size),
+                _ => return bytes,
+            }
+            bytes = rest;
         }
     }
 

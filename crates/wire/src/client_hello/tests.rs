@@ -82,6 +82,45 @@ fn the_message_may_be_spread_over_many_records() {
     }
 }
 
+/// What passes over extensions as a whole comes to the same as what takes them byte by byte, whatever they claim.
+#[test]
+fn extensions_are_the_same_as_a_whole_and_in_pieces() {
+    let mut state = 1_u32;
+    let mut any = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    let mut ends = std::collections::BTreeMap::new();
+    for _ in 0..10_000 {
+        let extensions: Vec<u8> = (0..any(6))
+            .flat_map(|_| match any(12) {
+                0 => name("a.b"),
+                1 => protocols(&["h2", "x"]),
+                2 => versions(),
+                kind => extension(kind as u16 * 7, &vec![9; any(5) as usize]),
+            })
+            .collect();
+        let mut message = message([3, 3], Some(&extensions));
+        // A length of an extension, of them all, or of the message is a little off.
+        for _ in 0..any(3) {
+            let at = if any(2) == 0 { 3 } else { any(message.len() as u32) as usize };
+            message[at] = message[at].wrapping_add(any(5) as u8).wrapping_sub(2);
+        }
+        let seen = |bytes: &[u8]| {
+            let (progress, hello) = fed(bytes);
+            let said = (hello.server_name().map(<[u8]>::to_vec), hello.alpn().map(<[u8]>::to_vec), hello.protocol());
+            (progress, said)
+        };
+        let whole = seen(&record(&message));
+        for size in [1, 2, 5] {
+            let pieces: Vec<u8> = message.chunks(size).flat_map(record).collect();
+            assert_eq!(seen(&pieces), whole, "{message:02x?}");
+        }
+        *ends.entry(format!("{:?}", whole.0)).or_insert(0) += 1;
+    }
+    assert!(ends.len() == 3 && ends.values().all(|times| *times > 100), "{ends:?}");
+}
+
 #[test]
 fn records_of_no_length_are_passed_over() {
     let message = typical();
