@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use config::family::core::ResolverId;
 use config::family::upstream::{Upstream, UpstreamId};
-use policy::address::Target as Host;
+use policy::address::{self, Host};
 use policy::kept::{Kept, Rules};
 use policy::variables::Scope;
 use syntax::Level;
@@ -46,6 +46,8 @@ pub struct Generation {
     pub buffers: Buffers,
     groups: Vec<Rc<Group>>,
     by_name: HashMap<(String, Option<u16>), UpstreamId>,
+    /// Those without a port, by values that name them and need not be taken apart.
+    written: HashMap<Box<[u8]>, UpstreamId>,
     /// Questions to OCSP responders.
     pub(crate) flights: Rc<Flights>,
     resolvers: Vec<Rc<Resolver>>,
@@ -86,7 +88,13 @@ impl Generation {
         let groups =
             groups.map(|(conf, shared)| Rc::new(Group::new(conf, shared.clone(), tls_sessions(conf)))).collect();
         let named = plan.upstreams.iter().enumerate();
-        let by_name = named.map(|(at, conf)| (name(conf), UpstreamId(at as u32))).collect();
+        let by_name: HashMap<_, _> = named.map(|(at, conf)| (name(conf), UpstreamId(at as u32))).collect();
+        let written = by_name.iter().filter(|((name, port), _)| {
+            let target = address::parse_upstream(name.as_bytes());
+            port.is_none()
+                && target.is_ok_and(|target| target == address::Target { host: Host::Name(name.clone()), port: None })
+        });
+        let written = written.map(|((name, _), id)| (name.as_bytes().into(), *id)).collect();
         let resolvers =
             plan.resolvers.iter().map(|conf| Rc::new(Resolver::new(conf.clone(), plan.error_log.clone()))).collect();
         let buffers = Buffers::new(&plan.buffered, &plan.error_log);
@@ -98,6 +106,7 @@ impl Generation {
             buffers,
             groups,
             by_name,
+            written,
             flights: Rc::default(),
             resolvers,
             connections: Rc::default(),
@@ -130,9 +139,14 @@ impl Generation {
     }
 
     /// The group that a value of a `proxy_pass` with variables names, if it names one.
-    pub fn group_named(&self, target: &Host) -> Option<Rc<Group>> {
+    pub fn group_named(&self, target: &address::Target) -> Option<Rc<Group>> {
         let name = target.host.text().to_ascii_lowercase();
         self.by_name.get(&(name, target.port)).map(|id| self.group(*id))
+    }
+
+    /// The same for a value as it is, where that is all there is to it.
+    pub fn group_written(&self, value: &[u8]) -> Option<Rc<Group>> {
+        self.written.get(value).map(|id| self.group(*id))
     }
 
     /// The resolver with this number on this thread.

@@ -53,6 +53,9 @@ use parting::Parting;
 pub use action::Action;
 pub use rare::Rare;
 
+/// Room for a rendered text before it has to grow.
+const USUAL: usize = 64;
+
 /// What a phase answers: go on, or why the session ends.
 pub type Phase<T = ()> = Result<T, Cause>;
 
@@ -242,7 +245,7 @@ impl Session {
 
     /// `template` with this session's values.
     pub fn render(&self, template: &Template) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(USUAL);
         template.render(&self.scope(), &mut out);
         out
     }

@@ -50,7 +50,10 @@ const DEEPEST: u8 = 100;
 
 impl Cache {
     fn with<T>(&self, use_it: impl FnOnce(&mut Memory) -> T) -> T {
-        use_it(self.0.borrow_mut().get_or_insert_default())
+        use_it(self.0.borrow_mut().get_or_insert_with(|| {
+            // Most sessions ask for one or two.
+            Box::new(Memory { values: Vec::with_capacity(2), ..Memory::default() })
+        }))
     }
 
     /// Hands the value of a variable to `read`, if there is one in memory.
@@ -71,7 +74,6 @@ impl Cache {
                 }
             }
             Err(at) => {
-                // Most sessions ask for one or two.
                 memory.values.reserve_exact(1);
                 memory.values.insert(at, entry);
             }

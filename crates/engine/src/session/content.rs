@@ -32,6 +32,9 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
         Pass::Evaluated(template) => template,
     };
     let value = s.render(template);
+    if let Some(known) = s.generation.group_written(&value) {
+        return Ok(known);
+    }
     let text = String::from_utf8_lossy(&value).into_owned();
     let target = address::parse_upstream(&value)
         .map_err(|phrase| Cause::BadTarget(format!("{phrase} in upstream \"{text}\"")))?;
