@@ -186,6 +186,11 @@ impl End {
         }
     }
 
+    /// Whether it is known that there is nothing to read now; the current task is woken when that changes.
+    pub(super) fn is_silent(&self) -> bool {
+        self.plain().is_some_and(|socket| socket.poll_readable().is_pending())
+    }
+
     /// Whether it is known that nothing is left to read.
     pub(super) fn is_over(&self) -> bool {
         match self {

@@ -106,6 +106,9 @@ impl<'a> Flow<'a> {
                 bytes => bytes.min(manner.hold.unwrap_or(PACED)),
             },
         };
+        if from.is_silent() {
+            return Ok(moved);
+        }
         let most = most.min(manner.hold.unwrap_or(usize::MAX));
         let before = self.read.get();
         let done = if self.streak >= BULK_AFTER && from.plain().is_some() && to.plain().is_some() {
