@@ -27,11 +27,15 @@ pub const HUP: u32 = libc::EPOLLHUP as u32;
 /// An error waits on the socket.
 pub const ERROR: u32 = libc::EPOLLERR as u32;
 
+const INCOMING: libc::c_int = libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLRDHUP | libc::EPOLLET;
+
 /// Which edges are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// A stream: reading, writing, bytes out of band, and the peer's end.
     Stream,
+    /// The same without writing: whoever has much to write learns soon enough that there is no room.
+    StreamIn,
     /// A listening socket that several threads wait for: one of them is woken, and again as long
     /// as connections wait.
     Listener,
@@ -101,7 +105,8 @@ impl Epoll {
 
     fn control(&self, what: libc::c_int, fd: impl AsFd, interest: Interest, data: u64) -> io::Result<()> {
         let bits = match interest {
-            Interest::Stream => libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLPRI | libc::EPOLLRDHUP | libc::EPOLLET,
+            Interest::Stream => INCOMING | libc::EPOLLOUT,
+            Interest::StreamIn => INCOMING,
             Interest::Listener => libc::EPOLLIN | libc::EPOLLEXCLUSIVE,
             Interest::Reading => libc::EPOLLIN,
             Interest::Nothing => 0,

@@ -62,6 +62,14 @@ pub fn connect(socket: impl AsFd, address: &SockAddr) -> io::Result<Connect> {
     }
 }
 
+/// Whether a connection that was under way is there by now. If it has failed, that is still to be told.
+pub fn is_connected(socket: impl AsFd) -> bool {
+    let mut polled = libc::pollfd { fd: socket.as_fd().as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the pointer is to the one descriptor that is polled.
+    let ready = unsafe { libc::poll(&raw mut polled, 1, 0) };
+    ready == 1 && polled.revents == libc::POLLOUT
+}
+
 /// Has a socket of datagrams forget its peer, and with that the port that the system chose for it (connect(2),
 /// `AF_UNSPEC`).
 pub fn disconnect(socket: impl AsFd) -> io::Result<()> {

@@ -272,6 +272,12 @@ impl Reactor {
         }
     }
 
+    /// The task that is being polled.
+    #[expect(clippy::expect_used, reason = "a primitive used outside of a task is a bug, not an input")]
+    pub(crate) fn current(&self) -> TaskId {
+        self.current.get().expect("used outside of a task")
+    }
+
     /// Adds a descriptor to what is waited for.
     pub(crate) fn register(
         &self,
@@ -304,9 +310,8 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) -> TaskId {
 ///
 /// # Panics
 /// Outside of a task, which is a bug of the caller.
-#[expect(clippy::expect_used, reason = "a primitive used outside of a task is a bug, not an input")]
 pub fn current_task() -> TaskId {
-    with(|reactor| reactor.current.get().expect("used outside of a task"))
+    with(Reactor::current)
 }
 
 /// Has a task polled again; one that has ended is left in peace.

@@ -1,8 +1,8 @@
 //! Sockets whose readiness is remembered, so that what cannot succeed is not tried.
 //!
-//! A socket is registered at the first wait, for both directions at once and edge-triggered, and
-//! never deregistered where closing does that: what is served without waiting costs no epoll call,
-//! anything else one. Of a stream, a short read is taken for "drained", a short write for "full":
+//! A socket is registered at the first wait, edge-triggered, and never deregistered where closing
+//! does that: what is served without waiting costs no epoll call, anything else one. Room to write is told of from
+//! when it is first waited for, which most streams never do. Of a stream, a short read is taken for "drained", a short write for "full":
 //! the next edge will tell; after the peer's end or an error reading goes on to the end, which of TCP is known
 //! once a short read follows it.
 //!
@@ -27,10 +27,11 @@ use std::task::Poll;
 use os::SockAddr;
 use os::epoll::Interest;
 
-use crate::executor::{current_task, with, with_any};
+use crate::executor::{with, with_any};
+use crate::slab::Key;
 
 pub use connect::ConnectError;
-use readiness::{CALM, END, FAILED, OVER};
+use readiness::{CALM, END, FAILED, OVER, ROOM_TOLD};
 pub(crate) use readiness::{READ, Readiness, WRITE};
 
 const UNREGISTERED: u32 = u32::MAX;
@@ -194,16 +195,36 @@ impl Socket {
             if self.assumed.get() & bit != 0 {
                 return Poll::Ready(Ok(()));
             }
-            let interest = if self.is_peer_of_datagrams() { Interest::Reading } else { Interest::Stream };
-            match with(|reactor| reactor.register(&self.fd, interest, Readiness::new(self.assumed.get()))) {
-                Ok(slot) => self.slot.set(slot),
-                Err(error) => return Poll::Ready(Err(error)),
+            if let Err(error) = self.register(bit) {
+                return Poll::Ready(Err(error));
             }
         }
-        let task = current_task();
-        let ready =
-            with(|reactor| reactor.sockets.borrow_mut().at(self.slot.get()).is_none_or(|known| known.check(bit, task)));
-        if ready { Poll::Ready(Ok(())) } else { Poll::Pending }
+        let slot = self.slot.get();
+        with(|reactor| {
+            let mut sockets = reactor.sockets.borrow_mut();
+            let Some(known) = sockets.at(slot) else { return Poll::Ready(Ok(())) };
+            if known.check(bit, reactor.current()) {
+                return Poll::Ready(Ok(()));
+            }
+            if bit == WRITE && known.ready & ROOM_TOLD == 0 {
+                known.ready |= ROOM_TOLD;
+                let key = sockets.key(slot).map_or(u64::MAX, Key::number);
+                reactor.epoll.change(&self.fd, Interest::Stream, key)?;
+            }
+            Poll::Pending
+        })
+    }
+
+    /// Has the reactor tell of it, as far as a wait for `bit` needs that.
+    fn register(&self, bit: u8) -> io::Result<()> {
+        let (interest, told) = match self.kind {
+            Kind::Datagram if !self.shared => (Interest::Reading, 0),
+            Kind::Tcp | Kind::Stream if bit == READ => (Interest::StreamIn, 0),
+            _ => (Interest::Stream, ROOM_TOLD),
+        };
+        let known = Readiness::new(self.assumed.get() | told);
+        self.slot.set(with(|reactor| reactor.register(&self.fd, interest, known))?);
+        Ok(())
     }
 
     /// Waits until a read may bring something.
@@ -282,7 +303,7 @@ impl Socket {
             key.is_some_and(|key| reactor.calm.settle(&self.fd, key.number(), &reactor.epoll, calm).is_ok())
         });
         if moved {
-            self.with_ready(|ready| *ready ^= CALM);
+            self.with_ready(|ready| *ready = (*ready ^ CALM) | ROOM_TOLD);
         }
     }
 

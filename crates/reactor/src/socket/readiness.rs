@@ -20,6 +20,8 @@ pub(super) const OVER: u8 = 32;
 
 /// It is one of the calm sockets: not something that happens.
 pub(super) const CALM: u8 = 64;
+/// epoll tells of room to write: not something that happens either.
+pub(super) const ROOM_TOLD: u8 = 128;
 
 /// A registered descriptor's state.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use os::SockAddr;
 
 use super::{MOST_LEFT, Socket};
-use crate::loopback::{accept, connect, datagrams, listener, pair, run, unix_pair};
+use crate::loopback::{accept, connect, datagrams, listener, listening, pair, run, unix_pair};
 use crate::{now, sleep, spawn, timeout, yield_now};
 
 /// How long nothing has to happen before it counts as nothing, milliseconds.
@@ -271,6 +271,19 @@ fn a_full_socket_is_waited_for() {
 }
 
 #[test]
+fn who_has_only_read_so_far_is_told_of_room_as_well() {
+    run(async {
+        let (a, b) = unix_pair();
+        assert!(timeout(QUIET, a.readable()).await.is_ok() && timeout(QUIET, a.read(&mut [0])).await.is_err());
+        while a.try_write(&[0; 4096]).is_ok() {}
+        assert!(timeout(QUIET, a.writable()).await.is_err());
+        while b.try_read(&mut [0; 4096]).is_ok() {}
+        timeout(1000, a.writable()).await.unwrap().unwrap();
+        assert!(a.try_write(&[0; 4096]).is_ok());
+    });
+}
+
+#[test]
 fn what_has_its_own_reads_waits_for_what_is_new() {
     run(async {
         let (a, b) = pair().await;
@@ -325,6 +338,33 @@ fn a_connection_to_a_path_needs_no_wait() {
         assert_eq!((client.slot.get(), server.slot.get()), (super::UNREGISTERED, super::UNREGISTERED));
     });
     std::fs::remove_file(directory).unwrap();
+}
+
+#[test]
+fn a_connection_within_the_machine_needs_no_wait_as_a_rule() {
+    run(async {
+        let (_listener, at) = listener();
+        for _ in 0..1000 {
+            if connect(&at).await.slot.get() == super::UNREGISTERED {
+                return;
+            }
+        }
+        panic!("each one was waited for");
+    });
+}
+
+#[test]
+fn a_connection_that_is_not_taken_is_waited_for() {
+    run(async {
+        let (fd, at) = listening();
+        os::socket::listen(&fd, 1).unwrap();
+        let mut taken = Vec::new();
+        // Some more than are asked for are taken by the system.
+        while let Ok(socket) = timeout(QUIET, Socket::connect(os::socket::stream(&at).unwrap(), &at)).await {
+            taken.push(socket.unwrap());
+            assert!(taken.len() < 10);
+        }
+    });
 }
 
 #[test]
