@@ -1,10 +1,10 @@
 //! Sockets whose readiness is remembered, so that what cannot succeed is not tried.
 //!
-//! A socket is registered at the first wait, edge-triggered, and never deregistered where closing
-//! does that: what is served without waiting costs no epoll call, anything else one. Room to write is told of from
-//! when it is first waited for, which most streams never do. Of a stream, a short read is taken for "drained", a short write for "full":
-//! the next edge will tell; after the peer's end or an error reading goes on to the end, which of TCP is known
-//! once a short read follows it.
+//! A socket is registered at the first wait, edge-triggered, and never deregistered where closing does that: what is
+//! served without waiting costs no epoll call, anything else one. Room to write is told of from when it is first waited
+//! for, which most streams never do. Of a stream, a short read is taken for "drained", a short write for "full": the
+//! next edge will tell; after the peer's end or an error reading goes on to the end, which of TCP is known once a short
+//! read follows it.
 //!
 //! Datagrams of a peer are told as long as they wait, so that one is taken by one call; who does not want them says so
 //! ([`Socket::rest`]). Whether there is room to send them is not waited for: what does not fit is lost, as on the network.
