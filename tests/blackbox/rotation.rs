@@ -66,7 +66,8 @@ fn a_pair_that_does_not_match_is_refused_once_and_taken_when_it_does() {
     if is_nginx() {
         return;
     }
-    let gw = with_pair(CONF).start();
+    // It is the pair of several servers.
+    let gw = with_pair(&[CONF, &CONF.replace("%in", "%b"), &CONF.replace("%in", "%c")].join("\n")).start();
     put(&gw, "c.crt", testkit::pki().text("other.crt"));
     let line = gw.wait_error("the certificates in use stay");
     assert_eq!(line.level, "error");

@@ -73,6 +73,11 @@ impl Plan {
                 server.tls.client.replace(fresh);
             }
         }
+        // Servers that share a file have the same to say of it.
+        for texts in [&mut rotated.warnings, &mut rotated.errors] {
+            let mut seen = HashSet::new();
+            texts.retain(|text| seen.insert(text.clone()));
+        }
         rotated
     }
 

@@ -18,7 +18,8 @@ const LOOK: Duration = Duration::from_secs(60);
 /// Links that are followed from one name, as the kernel does.
 const LINKS: usize = 40;
 
-/// What tells one state of a file from the next: device, inode, size, and the time of the last change.
+/// What tells one state of a file from the next: device, inode, size, and the time of the last change, be it of who may
+/// read it alone.
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
 
 /// The files that are followed.
@@ -101,7 +102,7 @@ impl Rotation {
 
 fn stamp(path: &Path) -> Stamp {
     let file = std::fs::metadata(path).ok()?;
-    Some((file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
+    Some((file.dev(), file.ino(), file.size(), file.ctime(), file.ctime_nsec()))
 }
 
 /// The directory of `path` and those of every link on the way: where any of them may be switched.
@@ -135,7 +136,7 @@ fn follow(path: &Path, directories: &mut BTreeSet<PathBuf>) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -185,6 +186,23 @@ mod tests {
         let (seconds, nanos) = os::time::file_stamp();
         let mut rotation = Rotation::of([dir.join("a")].into(), Some((seconds + 9, nanos)));
         assert!(rotation.changed(false, now).is_empty() && rotation.changed(false, now + SETTLE).is_empty());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_may_be_read_later_than_it_came_has_changed() {
+        let dir = scratch("mode");
+        std::fs::write(dir.join("a"), "1").unwrap();
+        let mut rotation = Rotation::of([dir.join("a")].into(), None);
+        let now = Instant::now();
+        assert!(rotation.changed(true, now).is_empty());
+        let allow = |mode| std::fs::set_permissions(dir.join("a"), std::fs::Permissions::from_mode(mode)).unwrap();
+        // The clock that stamps files goes in steps.
+        while stamp(&dir.join("a")) == rotation.files[&dir.join("a")] {
+            allow(0o640);
+        }
+        assert!(rotation.changed(true, now).is_empty());
+        assert_eq!(rotation.changed(false, now + SETTLE), [dir.join("a")].into());
         std::fs::remove_dir_all(dir).unwrap();
     }
 
