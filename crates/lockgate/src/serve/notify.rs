@@ -6,6 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+/// How long it is waited for a service manager that does not read. Longer would be to hang with it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The way to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Notify {
@@ -21,7 +24,9 @@ impl Notify {
                 [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
                 path => SocketAddr::from_pathname(OsStr::from_bytes(path)),
             };
-            Some((UnixDatagram::unbound().ok()?, address.ok()?))
+            let socket = UnixDatagram::unbound().ok()?;
+            socket.set_write_timeout(Some(PATIENCE)).ok()?;
+            Some((socket, address.ok()?))
         });
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
         let for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().into());
@@ -39,9 +44,10 @@ impl Notify {
         self.tell(&format!("READY=1\nMAINPID={}\nSTATUS=serving", std::process::id()));
     }
 
-    /// Reading a new configuration; [`Notify::ready`] ends that.
+    /// Reading a new configuration; [`Notify::ready`] ends that. The service manager passes over a time before the one at
+    /// which it asked, which is microseconds ago.
     pub(super) fn reloading(&self) {
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", os::time::monotonic() * 1000));
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", os::time::monotonic_micros()));
     }
 
     /// Ending when the sessions have.
