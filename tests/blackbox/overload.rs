@@ -407,6 +407,25 @@ fn without_a_descriptor_for_the_upstream_a_session_ends_and_others_go_on() {
     drop(held(&gw, "127.0.0.1", "in"));
 }
 
+#[test]
+fn without_descriptors_who_asks_for_a_reload_is_told_that_it_failed() {
+    const MOST: usize = 64;
+    if is_nginx() {
+        return;
+    }
+    let conf = "server { listen 127.0.0.1:%hold; ssl_preread on; preread_timeout 1h; return x; }";
+    let gw = gateway(conf).main(&format!("worker_rlimit_nofile {MOST};")).start();
+    let mut waiting = take_descriptors(&gw, MOST);
+    waiting.push(gw.connect("hold"));
+    testkit::poll("none is left", || (open_below(&gw, MOST) == MOST).then_some(()));
+    let words = ["-p", ".", "-c", "gateway.conf", "-e", "start.log", "-s", "reload"];
+    let dir = gw.path("").display().to_string();
+    let done = crate::binary().run(words.map(|word| if word == "." { dir.clone() } else { word.to_owned() }));
+    let expected = format!("nginx: [emerg] open() \"{dir}gateway.conf\" failed (24: Too many open files)\n");
+    assert_eq!((done.code, done.stderr), (Some(1), expected));
+    assert_eq!(gw.errors().iter().filter(|line| line.level == "emerg").count(), 1);
+}
+
 /// How many descriptors below a limit are in use. Who started the test may have left some open that are beyond it.
 fn open_below(gw: &Gateway, most: usize) -> usize {
     let entries = std::fs::read_dir(format!("/proc/{}/fd", gw.pid())).unwrap();

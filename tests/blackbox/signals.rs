@@ -1,6 +1,8 @@
 //! Signals: ending at once, draining, a new config, new log files.
 
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use testkit::{Peer, Port, Signal, TcpBackend, hold};
@@ -345,6 +347,28 @@ fn a_worker_says_its_last_word_in_the_first_log_alone() {
         let second = std::fs::read_to_string(gw.path("second.log")).unwrap();
         assert_eq!((exits(&gw.error_text()), exits(&second)), (2, 1), "{user}");
     }
+}
+
+#[test]
+fn who_asks_for_a_reload_and_does_not_listen_is_not_waited_for() {
+    if is_nginx() {
+        return;
+    }
+    // Where this process would hear what came of it, so much waits to be read that nothing more fits.
+    let name = format!("lockgate/reload/{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let deaf = UnixDatagram::bind_addr(&address).unwrap();
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    while other.send_to_addr(b"x", &address).is_ok() {}
+    for user in ["root root", "nobody nogroup"] {
+        let conf = "server { listen 127.0.0.1:%in; return old; }";
+        let mut gw = gateway(conf).user(user).start();
+        gw.reload(conf);
+        gw.reload(&conf.replace("old", "new"));
+        assert_eq!(gw.ask("in", ""), "new");
+    }
+    drop(deaf);
 }
 
 #[test]

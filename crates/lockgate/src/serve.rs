@@ -30,6 +30,7 @@ use os::signals::{Signal, Signals};
 use syntax::Level;
 
 use crate::instance::{Checked, Instance, Refused};
+use crate::outcome::Voice;
 use crate::report::Report;
 use appearance::Appearance;
 use crew::{Crew, Draining, Process, Started, Threads};
@@ -85,6 +86,7 @@ struct Master<'a> {
     /// `lock_file` of the first configuration, which holds for good.
     lock_file: PathBuf,
     notify: Notify,
+    voice: Voice,
     rotation: Rotation,
     expiry: Expiry,
     crew: Crew,
@@ -163,6 +165,7 @@ impl<'a> Master<'a> {
             pid,
             lock_file,
             notify,
+            voice: Voice::new(),
             rotation,
             expiry,
             crew: Crew::None,
@@ -234,8 +237,10 @@ impl<'a> Master<'a> {
 
     /// Goes on as the worker process. What is the master's own is closed first.
     fn become_worker(self, channel: Channel) -> ExitCode {
-        let Self { instance, plan, options, appearance, signals, notify, rotation, crew, draining, retired, .. } = self;
-        drop((notify, rotation, crew, draining, retired));
+        let Self {
+            instance, plan, options, appearance, signals, notify, voice, rotation, crew, draining, retired, ..
+        } = self;
+        drop((notify, voice, rotation, crew, draining, retired));
         appearance.of_worker(&plan);
         Worker { instance, plan, options, appearance, signals, channel }.run()
     }

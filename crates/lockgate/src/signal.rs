@@ -37,7 +37,7 @@ pub(crate) fn send(signal: Signal, checked: &Checked, report: &Report) -> ExitCo
     .number();
     let ear = if signal == Signal::Reload { Ear::open() } else { None };
     match os::process::kill(pid, number) {
-        Ok(()) => match ear.and_then(Ear::refusal) {
+        Ok(()) => match ear.and_then(|ear| ear.refusal(pid)) {
             None => ExitCode::SUCCESS,
             // The running gateway has it in its log; this is for the one who asked.
             Some(refusal) => {

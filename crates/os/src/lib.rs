@@ -18,6 +18,7 @@ pub mod memory;
 pub mod options;
 pub mod poll;
 pub mod process;
+pub mod sender;
 pub mod signals;
 pub mod socket;
 pub mod time;

@@ -11,7 +11,6 @@ use super::rotation::Rotation;
 use super::{Master, Step, order};
 use crate::instance::Refused;
 use crate::machine::Machine;
-use crate::outcome;
 use crate::report::Report;
 use crate::transcript::Recorder;
 
@@ -24,10 +23,10 @@ impl Master<'_> {
         match taken {
             // The other half of this process tells, once this one serves.
             Ok(step @ (Step::Serve(_) | Step::Exit)) => return step,
-            Ok(Step::On) => outcome::tell(asker, None),
+            Ok(Step::On) => self.voice.tell(asker, None),
             Err(Refused) => {
                 let why = report.first_error();
-                outcome::tell(asker, Some(why.as_deref().unwrap_or("the worker process did not start")));
+                self.voice.tell(asker, Some(why.as_deref().unwrap_or("the worker process did not start")));
                 return Step::On;
             }
         }

@@ -5,7 +5,6 @@ use syntax::Level;
 
 use super::crew::Crew;
 use super::{Master, Step};
-use crate::outcome;
 
 impl Master<'_> {
     pub(super) fn handle(&mut self, signal: Signal, sender: u32) -> Step {
@@ -34,11 +33,11 @@ impl Master<'_> {
             // While sessions end, or a new binary is at work, there is nothing to read.
             Signal::Hup if self.quitting => {
                 said(", reconfiguring");
-                outcome::tell(sender, Some("the gateway is shutting down"));
+                self.voice.tell(sender, Some("the gateway is shutting down"));
             }
             Signal::Hup if self.successor.is_some() => {
                 said(", reconfiguring");
-                outcome::tell(sender, None);
+                self.voice.tell(sender, None);
                 if matches!(self.crew, Crew::None) {
                     return self.serve().unwrap_or(Step::On);
                 }
