@@ -173,18 +173,30 @@ fn release(flows: &Flows, flow: &Rc<Flow>) {
 }
 
 async fn serve(session: Session, flows: Rc<Flows>, flow: Rc<Flow>, slot: Connection) {
-    let _slot = slot;
+    let generation = Rc::clone(&session.generation);
+    run(session, &flows, &flow).await;
+    drop(slot);
+    // One at a time, as they come from the listening socket: each may end the session that it begins.
+    for datagram in flow.left.take() {
+        if !generation.drain.is_draining() {
+            deliver(&generation, &flows, flow.key.clone(), &datagram);
+            reactor::yield_now().await;
+        }
+    }
+}
+
+async fn run(session: Session, flows: &Flows, flow: &Rc<Flow>) {
     counters::count(Counter::Udp);
     flow.tell_counts(&session);
     flow.task.set(Some(reactor::current_task()));
-    let _ = session.rare().udp.set(Rc::clone(&flow));
+    let _ = session.rare().udp.set(Rc::clone(flow));
     session.log_plain(
         Level::Info,
         format_args!("udp client {} connected to {}", session.client.borrow(), session.listener_address()),
     );
     let drain = &session.generation.drain;
     let live = drain.enter();
-    let mut phases = pin!(phases(&session, &flows, &flow));
+    let mut phases = pin!(phases(&session, flows, flow));
     let done = drain.unless_forced(phases.as_mut()).await;
     flow.way.take();
     flow.outbox.flush();
@@ -198,7 +210,7 @@ async fn serve(session: Session, flows: Rc<Flows>, flow: Rc<Flow>, slot: Connect
             cause.status()
         }
     };
-    release(&flows, &flow);
+    release(flows, flow);
     session.end(status);
     drop(live);
 }

@@ -46,6 +46,8 @@ pub struct Flow {
     pub(super) untaken: Cell<u64>,
     /// What happened first of all that went wrong without the session's help.
     pub(super) failure: OnceCell<Failure>,
+    /// What waited behind a datagram that could not be sent: other sessions begin with it.
+    pub(super) left: RefCell<Vec<Vec<u8>>>,
 }
 
 /// A datagram could not be sent.
@@ -78,6 +80,7 @@ impl Flow {
             unsent: Cell::new(0),
             untaken: Cell::new(0),
             failure: OnceCell::new(),
+            left: RefCell::default(),
         }
     }
 
@@ -141,6 +144,13 @@ impl Flow {
         if let Some(limit) = &mut *upload {
             limit.charge(reactor::now(), datagram.len());
         }
+    }
+
+    /// Sets aside what the session has not sent on, as if it had not come.
+    pub(super) fn set_aside(&self) {
+        let left: Vec<Vec<u8>> = std::iter::from_fn(|| self.datagrams.borrow_mut().take()).collect();
+        self.came.set(self.came.get() - left.iter().map(|datagram| datagram.len() as u64).sum::<u64>());
+        self.left.replace(left);
     }
 
     /// Has the session know what came and went without its help.

@@ -196,7 +196,10 @@ impl Relay<'_> {
             match send(self.upstream, &out) {
                 Ok(sent) => s.to_upstream.set(s.to_upstream.get() + sent as u64),
                 Err(error) => {
+                    flow.set_aside();
+                    flow.tell_counts(s);
                     self.failed(Action::SendingUpstream, "sendmsg()", &error);
+                    flow.has_failed(Failure::ToUpstream(error));
                     return None;
                 }
             }
