@@ -291,7 +291,7 @@ fn clients_that_spoke_before_the_name_is_known() {
     });
     let proxied = |more: &str| format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{more}").into_bytes();
     let hello = Hello::named("a.test").bytes();
-    for name in ["none.test", "silent.test", "dead.test"] {
+    for name in ["none.test", "silent.test", "dead.test", "a..b"] {
         for (listen, said) in [
             ("proxy_protocol;", proxied("")),
             ("proxy_protocol;", proxied("abc")),

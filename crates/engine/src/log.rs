@@ -32,10 +32,31 @@ pub fn level_of(error: &io::Error, usual: Level) -> Level {
     }
 }
 
+/// Bytes as a part of an error-log line: what is no UTF-8 among them becomes `\xHH`.
+pub fn text_of(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
+    }
+    text
+}
+
 /// ` (111: Connection refused)`: the system's number and words.
 pub fn errno(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => format!(" ({number}: {})", os::errno::text(number)),
         None => format!(" ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_utf_8_is_shown() {
+        assert_eq!(text_of("caf\u{e9} \"text\"".as_bytes()), "caf\u{e9} \"text\"");
+        assert_eq!(text_of(b"caf\xe9 \xff\xc3"), "caf\\xE9 \\xFF\\xC3");
     }
 }

@@ -114,7 +114,7 @@ impl Resolver {
             return Ok(vec![literal.into()]);
         }
         let name = asked_name(name);
-        if name.is_empty() || name.ends_with('.') {
+        if name.split('.').any(str::is_empty) {
             return Err(ResolveError::NOT_FOUND);
         }
         let now = reactor::now() / 1000;

@@ -122,8 +122,8 @@ impl<'a> Master<'a> {
         if let Some(numbers) = &inherited.from {
             report.line(Level::Notice, &format!("using inherited sockets from \"{numbers}\""));
         }
-        for complaint in &inherited.complaints {
-            report.line(Level::Emerg, complaint);
+        for (level, complaint) in &inherited.complaints {
+            report.line(*level, complaint);
         }
         instance.inherit(inherited.sockets);
         let plan = instance.open(checked, report, false)?;

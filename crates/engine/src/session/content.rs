@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::fail::Cause;
 use super::{Action, Phase, Session, guard, pass, proxy, return_text};
+use crate::log::text_of;
 use crate::relay::End;
 use crate::resolve::asked_name;
 use crate::upstream::Group;
@@ -35,7 +36,7 @@ pub(super) async fn group(s: &Session, pass: &Pass) -> Phase<Rc<Group>> {
     if let Some(known) = s.generation.group_written(&value) {
         return Ok(known);
     }
-    let text = String::from_utf8_lossy(&value).into_owned();
+    let text = text_of(&value);
     let target = address::parse_upstream(&value)
         .map_err(|phrase| Cause::BadTarget(format!("{phrase} in upstream \"{text}\"")))?;
     // With a port a value may come to the address of another server's literal `proxy_pass`, which clients of this one

@@ -4,6 +4,7 @@ use syntax::Level;
 
 use super::Session;
 use super::fail::Cause;
+use crate::log::text_of;
 
 /// `$limit_conn_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn count(s: &Session) -> super::Phase {
                 format_args!(
                     "the value of the \"{}\" key is more than 255 bytes: \"{}\"",
                     zone.conf.key_text,
-                    String::from_utf8_lossy(&key)
+                    text_of(&key)
                 ),
             );
             continue;

@@ -6,6 +6,7 @@ use policy::address::{self, Address};
 
 use super::fail::Cause;
 use super::{Action, Phase, Session};
+use crate::log::text_of;
 use crate::relay::End;
 
 /// How often a connection may be passed on.
@@ -42,7 +43,7 @@ pub(super) fn run(s: &Session, client: &End, to: &Pass) -> Phase {
 }
 
 fn evaluate(value: &[u8]) -> Phase<Vec<Address>> {
-    let text = String::from_utf8_lossy(value);
+    let text = text_of(value);
     let failed = |phrase: &dyn std::fmt::Display| Cause::BadTarget(format!("{phrase} in pass \"{text}\""));
     let target = address::parse_upstream(value).map_err(|phrase| failed(&phrase))?;
     match target.host {

@@ -8,7 +8,7 @@ use syntax::Level;
 use super::fail::Cause;
 use super::reach::{self, Reached, header};
 use super::{Action, Phase, Session, overload};
-use crate::log::level_of;
+use crate::log::{level_of, text_of};
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 
 /// Proxies `client`.
@@ -81,7 +81,7 @@ pub(super) fn limit(s: &Session, rate: Option<&Rate>, began: i64) -> Option<Limi
             let text = s.render(template);
             let size = syntax::scalar::size(&text);
             if size.is_none() {
-                s.log(Level::Error, format_args!("invalid size \"{}\"", String::from_utf8_lossy(&text)));
+                s.log(Level::Error, format_args!("invalid size \"{}\"", text_of(&text)));
             }
             size.unwrap_or(0)
         }

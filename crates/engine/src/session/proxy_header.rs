@@ -6,6 +6,7 @@ use wire::proxy_protocol::{self, Header, HeaderError};
 
 use super::fail::Cause;
 use super::{Action, Phase, Session};
+use crate::log::text_of;
 
 /// The most of a header that is looked at; it must arrive in one piece.
 const LONGEST: usize = 4096;
@@ -53,7 +54,7 @@ fn refused(error: HeaderError, seen: &[u8]) -> Cause {
         HeaderError::ShortAddresses => Cause::Told(400),
         HeaderError::Broken => {
             let line = seen.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-            Cause::BrokenHeader(String::from_utf8_lossy(line).into_owned())
+            Cause::BrokenHeader(text_of(line))
         }
     }
 }

@@ -16,7 +16,7 @@ use super::fail::Cause;
 use super::proxy::Told;
 use super::{Action, Phase, Session, content, upstream_tls};
 use crate::counters::{self, Counter};
-use crate::log::errno;
+use crate::log::{errno, text_of};
 use crate::relay::{End, Moment, Report, Side, Way, with_scratch};
 use crate::upstream::{Attempt, Datagrams, Group, Picked, Picker};
 
@@ -62,7 +62,7 @@ pub(super) fn local(s: &Session) -> Option<Local> {
     if value.is_empty() {
         return None;
     }
-    let text = String::from_utf8_lossy(&value).into_owned();
+    let text = text_of(&value);
     let Some(address) = address::parse_ip_port(&value) else {
         s.log(Level::Error, format_args!("invalid local address \"{text}\""));
         return None;

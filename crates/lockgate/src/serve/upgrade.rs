@@ -22,7 +22,7 @@ pub(super) struct Inherited {
     /// Whether they are the service manager's, which keeps them.
     pub(super) lent: bool,
     /// What is wrong with them.
-    pub(super) complaints: Vec<String>,
+    pub(super) complaints: Vec<(Level, String)>,
 }
 
 impl Inherited {
@@ -43,19 +43,31 @@ impl Inherited {
     fn of_binary(numbers: String) -> Self {
         let mut inherited = Self::default();
         let mut rest = numbers.as_str();
-        let wrong =
-            |rest: &str| format!("invalid socket number \"{rest}\" in {VARIABLE} environment variable, ignoring");
+        let wrong = |rest: &str, of: &str| {
+            let text = format!("invalid socket number \"{rest}\" in {VARIABLE} environment variable, ignoring{of}");
+            (Level::Emerg, text)
+        };
         while let Some(end) = rest.find([';', ':']) {
             let (number, after) = rest.split_at(end);
-            let Ok(fd) = number.parse::<i32>() else {
-                inherited.complaints.push(wrong(rest) + " the rest of the variable");
+            let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+            let Some(fd) = number.parse::<i32>().ok().filter(|_| digits) else {
+                inherited.complaints.push(wrong(rest, " the rest of the variable"));
+                // It is told once where there is nothing before the end of the number.
+                rest = if number.is_empty() { "" } else { rest };
                 break;
             };
-            inherited.sockets.extend(os::inherit::take_over(fd).ok());
+            match os::inherit::take_over(fd).and_then(|socket| os::socket::local_addr(&socket).map(|_| socket)) {
+                Ok(socket) => inherited.sockets.push(socket),
+                Err(error) => {
+                    let reason = engine::log::errno(&error);
+                    let text = format!("getsockname() of the inherited socket #{fd} failed{reason}");
+                    inherited.complaints.push((Level::Crit, text));
+                }
+            }
             rest = after.get(1..).unwrap_or_default();
         }
         if !rest.is_empty() {
-            inherited.complaints.push(wrong(rest));
+            inherited.complaints.push(wrong(rest, ""));
         }
         inherited.from = Some(numbers);
         inherited
@@ -131,15 +143,30 @@ fn start<'a>(
 mod tests {
     use super::*;
 
+    /// The complaints of `level` about these numbers.
+    fn told(level: Level, numbers: &str) -> Vec<String> {
+        let all = Inherited::of_binary(numbers.to_owned()).complaints;
+        all.into_iter().filter(|(of, _)| *of == level).map(|(_, text)| text).collect()
+    }
+
     #[test]
     fn numbers_that_make_no_sense_are_told() {
-        let of = |text: &str| Inherited::of_binary(text.to_owned()).complaints;
+        let of = |numbers| told(Level::Emerg, numbers);
         let wrong = |rest: &str| format!("invalid socket number \"{rest}\" in NGINX environment variable, ignoring");
         let both = |rest: &str| vec![wrong(rest) + " the rest of the variable", wrong(rest)];
         assert!(of("").is_empty());
         assert!(of("900;901:").is_empty());
         assert_eq!(of("x;"), both("x;"));
-        assert_eq!(of("900;;901;"), both(";901;"));
+        assert_eq!(of("-1;"), both("-1;"));
+        assert_eq!(of("900;+1;"), both("+1;"));
+        assert_eq!(of("900;;901;"), [wrong(";901;") + " the rest of the variable"]);
         assert_eq!(of("900;7"), [wrong("7")]);
+    }
+
+    #[test]
+    fn numbers_of_no_sockets_are_told() {
+        let no =
+            |number: u32| format!("getsockname() of the inherited socket #{number} failed (9: Bad file descriptor)");
+        assert_eq!(told(Level::Crit, "900;901:x;"), [no(900), no(901)]);
     }
 }
