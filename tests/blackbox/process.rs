@@ -2,7 +2,7 @@
 
 use testkit::Peer;
 
-use crate::{gateway, is_root};
+use crate::{gateway, is_nginx, is_root};
 
 /// A line of `/proc/PID/FILE` that starts with `name`.
 fn proc_line(pid: &str, file: &str, name: &str) -> String {
@@ -58,6 +58,50 @@ fn the_number_of_open_files() {
     let line = proc_line(&gw.ask("in", ""), "limits", "Max open files");
     let limits: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
     assert_eq!(limits, ["1234", "1234"]);
+}
+
+/// Users of those who serve: the process that takes the signals, and another one.
+const USERS: [&str; 2] = ["root root", "nobody nogroup"];
+
+#[test]
+fn limits_and_the_directory_are_those_of_the_configuration_in_force() {
+    for user in USERS {
+        let limits = "include %dir/limits;";
+        let mut gw = gateway(PID).user(user).main(limits).file("limits", "worker_rlimit_nofile 1234;").start();
+        let before = gw.ask("in", "");
+        std::fs::write(gw.path("limits"), "worker_rlimit_nofile 1000; working_directory /;").unwrap();
+        gw.reload(&PID.replace("$pid", "$pid-new"));
+        let pid = testkit::poll("the new config", || gw.ask("in", "").strip_suffix("-new").map(ToOwned::to_owned));
+        let line = proc_line(&pid, "limits", "Max open files");
+        assert_eq!(line.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["1000", "1000"], "{user}");
+        assert_eq!(std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), std::path::Path::new("/"));
+        if is_root() && !is_nginx() {
+            assert_eq!(
+                pid == before,
+                user == "root root",
+                "another process has to take the place of one without rights"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_entered_refuses_a_reload() {
+    if is_nginx() {
+        return;
+    }
+    for user in USERS {
+        let limits = "include %dir/limits;";
+        let mut gw = gateway(PID).user(user).main(limits).file("limits", "").start();
+        let pid = gw.ask("in", "");
+        std::fs::write(gw.path("limits"), "working_directory /none/such;").unwrap();
+        gw.rewrite("server { listen 127.0.0.1:%in; return new; }");
+        gw.signal(testkit::Signal::HUP);
+        gw.wait_error("chdir(\"/none/such\") failed (2: No such file or directory)");
+        std::fs::write(gw.path("limits"), "").unwrap();
+        gw.reload(PID);
+        assert_eq!(gw.ask("in", ""), pid, "{user}");
+    }
 }
 
 #[test]

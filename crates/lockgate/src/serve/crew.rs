@@ -13,6 +13,7 @@ use os::channel::Channel;
 use os::child::{self, Half};
 use os::signals::Signal;
 
+use super::limits::Taken;
 use super::order::{self, Refusal};
 
 /// How long the worker process may take over an answer; it is doing what was asked meanwhile.
@@ -88,6 +89,7 @@ pub(super) struct Process {
     channel: Channel,
     user: User,
     reach: Reach,
+    taken: Taken,
 }
 
 /// Which half of the process goes on after [`Process::start`].
@@ -126,15 +128,18 @@ impl Process {
                     Err(error) if is_gone(&error) => return Ok(Started::Stillborn(pid)),
                     answer => answer?,
                 };
-                Ok(Started::Here(Self { pid, channel: ours, user: user.clone(), reach: Reach::of(plan) }))
+                let (reach, taken) = (Reach::of(plan), Taken::of(plan));
+                Ok(Started::Here(Self { pid, channel: ours, user: user.clone(), reach, taken }))
             }
         }
     }
 
-    /// Whether the process can serve `plan` too: it can neither change its user again, nor reach for files that
-    /// it has given up.
+    /// Whether the process can serve `plan` too: it can neither change its user and its limits again, nor reach for files
+    /// that it has given up.
     pub(super) fn fits(&self, plan: &Plan) -> bool {
-        Self::user_of(plan) == Some(&self.user) && (!plan.main.sandbox || self.reach.covers(&Reach::of(plan)))
+        Self::user_of(plan) == Some(&self.user)
+            && self.taken == Taken::of(plan)
+            && (!plan.main.sandbox || self.reach.covers(&Reach::of(plan)))
     }
 
     /// Sends a signal. One that has ended meanwhile needs none.

@@ -1,7 +1,7 @@
 //! Limits and places that the main context asks for those who serve.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::Options;
 use engine::plan::Plan;
@@ -9,6 +9,28 @@ use syntax::Level;
 
 use crate::instance::Refused;
 use crate::report::Report;
+
+/// What a process takes at its start for as long as it serves.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    files: Option<u64>,
+    core: Option<u64>,
+    priority: Option<i32>,
+    directory: Option<PathBuf>,
+}
+
+impl Taken {
+    /// What one that serves `plan` takes.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let main = &plan.main;
+        Self {
+            files: main.rlimit_nofile,
+            core: main.rlimit_core,
+            priority: main.priority,
+            directory: main.working_directory.clone(),
+        }
+    }
+}
 
 /// Takes them for this process.
 pub(super) fn take(plan: &Plan, report: &Report) {

@@ -8,7 +8,7 @@ use syntax::Level;
 use super::appearance;
 use super::crew::{Crew, Process};
 use super::rotation::Rotation;
-use super::{Master, Step, order};
+use super::{Master, Step, limits, order};
 use crate::instance::Refused;
 use crate::machine::Machine;
 use crate::report::Report;
@@ -86,9 +86,11 @@ impl Master<'_> {
                     let text = "another \"user\" is taken by a restart only";
                     self.plan.error_log.write(Level::Warn, None, text.as_bytes());
                 }
+                limits::go_to_directory(&self.plan, self.options, report)?;
                 let installed = self.instance.install(&mut threads.workers, &self.plan, true);
                 installed
                     .map_err(|error| refused(&format!("pthread_create() failed{}", engine::log::errno(&error))))?;
+                limits::take(&self.plan, report);
                 self.say_starting();
                 self.say_started(std::process::id());
             }
