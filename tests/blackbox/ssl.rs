@@ -383,6 +383,9 @@ fn certificates_named_by_variables_are_read_for_each_handshake_or_kept() {
     assert_eq!(subjects_around_a_change(""), [true, false]);
     assert_eq!(subjects_around_a_change("ssl_certificate_cache max=10 valid=1h;"), [true, true]);
     assert_eq!(subjects_around_a_change("ssl_certificate_cache off;"), [true, false]);
+    // It has room for the certificate and the key, or for one of them.
+    assert_eq!(subjects_around_a_change("ssl_certificate_cache max=2 valid=1h;"), [true, true]);
+    assert_eq!(subjects_around_a_change("ssl_certificate_cache max=1 valid=1h;"), [true, false]);
 }
 
 #[test]

@@ -38,8 +38,9 @@ pub(super) fn load(
         let pair = KeyPair { certificate: read(chain, "certificate")?, key: read(key, "certificate key")? };
         Identity::load(&pair, passphrases).map(Arc::new).map_err(|error| error.to_string())
     };
-    let (Some(cache), Some(paths)) = (cache, paths) else { return make() };
-    let rules = Rules { most: cache.max, inactive: cache.inactive, valid: cache.valid, uses: 1 };
+    // A certificate and its key are two of the things that `max` counts.
+    let (Some(cache), Some(paths)) = (cache.filter(|cache| cache.max >= 2), paths) else { return make() };
+    let rules = Rules { most: cache.max / 2, inactive: cache.inactive, valid: cache.valid, uses: 1 };
     let now = reactor::now() / 1000;
     let stamps = || [stamp(&paths.0), stamp(&paths.1)];
     s.generation.with_identities(rules, |kept| {
