@@ -319,3 +319,21 @@ fn files_named_by_variables_are_opened_for_each_line_or_kept_open() {
     assert_eq!(lines_after_a_rename("open_log_file_cache max=10;"), 2);
     assert_eq!(lines_after_a_rename("open_log_file_cache max=10 min_uses=2;"), 1);
 }
+
+#[test]
+fn the_file_longest_out_of_use_makes_room() {
+    // A line of one session goes to each of three files in turn, where two can be kept open.
+    let logs = ["a", "b", "c"].map(|name| format!("access_log %dir/{name}$protocol.log f;")).join(" ");
+    let conf = format!(
+        "log_format f '$connection'; open_log_file_cache max=2;\n\
+         server {{ listen 127.0.0.1:%in; return x; {logs} access_log %dir/access.log f; }}"
+    );
+    let gw = gateway(&conf).start();
+    for sessions in 1..=3 {
+        gw.ask("in", "");
+        gw.access(sessions);
+        for name in ["a", "b", "c"] {
+            std::fs::remove_file(gw.path(&format!("{name}TCP.log"))).unwrap();
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! A bounded memory of things that cost something to make, such as open files: what is not used for a while is
 //! forgotten, and now and then one is asked whether it still holds. It knows no files and no clock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::rc::Rc;
 
 /// How much is kept, and for how long. Times are seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,7 +22,10 @@ pub struct Rules {
 #[derive(Debug)]
 pub struct Kept<K, V> {
     rules: Rules,
-    entries: HashMap<K, Entry<V>>,
+    entries: HashMap<Rc<K>, Entry<V>>,
+    /// Keys by the turn of their last use.
+    order: BTreeMap<u64, Rc<K>>,
+    turn: u64,
 }
 
 #[derive(Debug)]
@@ -29,53 +33,83 @@ struct Entry<V> {
     /// None while it has not been used often enough.
     value: Option<V>,
     uses: usize,
+    turn: u64,
     used: u64,
     checked: u64,
 }
 
-impl<K: Hash + Eq + Clone, V> Kept<K, V> {
+/// Those out of use that go at a time.
+const FORGOTTEN: usize = 2;
+
+impl<K: Hash + Eq, V> Kept<K, V> {
     /// An empty memory.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, entries: HashMap::new() }
+        Self { rules, entries: HashMap::new(), order: BTreeMap::new(), turn: 0 }
     }
 
     /// What is kept for `key`, if it is there at `now` and, where that is due to be asked, `holds`.
     pub fn get(&mut self, key: &K, now: u64, holds: impl FnOnce(&V) -> bool) -> Option<&V> {
-        let Rules { inactive, valid, .. } = self.rules;
-        let entry = self.entries.get(key)?;
-        let due = now.saturating_sub(entry.checked) > valid;
-        let forgotten = now.saturating_sub(entry.used) > inactive;
-        if forgotten || entry.value.as_ref().is_some_and(|value| due && !holds(value)) {
-            self.entries.remove(key);
+        let entry = self.entries.get_mut(key)?;
+        let due = now.saturating_sub(entry.checked) > self.rules.valid;
+        if entry.value.as_ref().is_some_and(|value| due && !holds(value)) {
+            self.remove(key);
             return None;
         }
-        let entry = self.entries.get_mut(key)?;
-        entry.used = now;
         if due {
             entry.checked = now;
         }
-        entry.value.as_ref()
+        self.use_it(key, now);
+        self.forget(now);
+        self.entries.get(key)?.value.as_ref()
     }
 
     /// Keeps what was made for `key` at `now`, or counts its use. The one longest out of use makes room.
     pub fn put(&mut self, key: K, value: V, now: u64) {
-        if !self.entries.contains_key(&key) {
-            let inactive = self.rules.inactive;
-            if self.entries.len() >= self.rules.most {
-                self.entries.retain(|_, entry| now.saturating_sub(entry.used) <= inactive);
-            }
-            while self.entries.len() >= self.rules.most.max(1) {
-                let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
-                let Some(oldest) = oldest else { break };
+        if !self.entries.contains_key(&key) && self.entries.len() >= self.rules.most {
+            if let Some((_, oldest)) = self.order.pop_first() {
                 self.entries.remove(&oldest);
             }
+            self.forget(now);
         }
-        let uses = self.rules.uses;
-        let entry = self.entries.entry(key).or_insert(Entry { value: None, uses: 0, used: now, checked: now });
+        let key = Rc::new(key);
+        let new = Entry { value: None, uses: 0, turn: 0, used: now, checked: now };
+        let entry = self.entries.entry(Rc::clone(&key)).or_insert(new);
         entry.uses += 1;
-        entry.used = now;
         entry.checked = now;
-        entry.value = (entry.uses >= uses).then_some(value);
+        entry.value = (entry.uses >= self.rules.uses).then_some(value);
+        self.use_it(&key, now);
+        self.forget(now);
+    }
+
+    /// Has it be the last one used.
+    fn use_it(&mut self, key: &K, now: u64) {
+        let Some((known, _)) = self.entries.get_key_value(key) else { return };
+        let known = Rc::clone(known);
+        if let Some(entry) = self.entries.get_mut(key) {
+            self.turn += 1;
+            self.order.remove(&entry.turn);
+            self.order.insert(self.turn, known);
+            entry.turn = self.turn;
+            entry.used = now;
+        }
+    }
+
+    fn remove(&mut self, key: &K) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.order.remove(&entry.turn);
+        }
+    }
+
+    /// Forgets a few of those that are not used any more. One that is asked for before its turn comes is used again.
+    fn forget(&mut self, now: u64) {
+        for _ in 0..FORGOTTEN {
+            let Some(oldest) = self.order.first_entry() else { return };
+            let used = self.entries.get(oldest.get()).map_or(0, |entry| entry.used);
+            if now.saturating_sub(used) <= self.rules.inactive {
+                return;
+            }
+            self.entries.remove(&oldest.remove());
+        }
     }
 }
 
@@ -86,13 +120,17 @@ mod tests {
     const RULES: Rules = Rules { most: 2, inactive: 10, valid: 60, uses: 1 };
 
     #[test]
-    fn what_is_not_used_is_forgotten() {
-        let mut kept = Kept::new(RULES);
+    fn what_is_not_used_is_forgotten_once_another_one_is() {
+        let mut kept = Kept::new(Rules { most: 9, ..RULES });
         kept.put('a', 1, 100);
-        assert_eq!(kept.get(&'a', 110, |_| true), Some(&1));
-        assert_eq!(kept.get(&'a', 120, |_| true), Some(&1));
-        assert_eq!(kept.get(&'a', 131, |_| true), None);
-        assert_eq!(kept.get(&'a', 131, |_| true), None);
+        assert_eq!(kept.get(&'a', 131, |_| true), Some(&1));
+        kept.put('b', 2, 141);
+        assert_eq!(kept.get(&'a', 141, |_| true), Some(&1));
+        kept.put('c', 3, 141);
+        kept.put('d', 4, 142);
+        assert_eq!(kept.get(&'d', 152, |_| true), Some(&4));
+        let there = ['b', 'a', 'c', 'd'].map(|key| kept.get(&key, 152, |_| true).copied());
+        assert_eq!(there, [None, None, Some(3), Some(4)], "two at a time");
     }
 
     #[test]
@@ -109,10 +147,10 @@ mod tests {
     fn the_one_longest_out_of_use_makes_room() {
         let mut kept = Kept::new(RULES);
         kept.put('a', 1, 100);
-        kept.put('b', 2, 101);
-        assert_eq!(kept.get(&'a', 102, |_| true), Some(&1));
-        kept.put('c', 3, 103);
-        let there = ['a', 'b', 'c'].map(|key| kept.get(&key, 103, |_| true).copied());
+        kept.put('b', 2, 100);
+        assert_eq!(kept.get(&'a', 100, |_| true), Some(&1));
+        kept.put('c', 3, 100);
+        let there = ['a', 'b', 'c'].map(|key| kept.get(&key, 100, |_| true).copied());
         assert_eq!(there, [Some(1), None, Some(3)]);
     }
 
