@@ -480,6 +480,19 @@ fn tls_towards_upstreams() {
 }
 
 #[test]
+fn clients_that_spoke_before_the_upstreams_handshake_fails() {
+    let up = TcpBackend::banner("no TLS");
+    for more in ["", "abc"] {
+        let stream = "server { listen 127.0.0.1:%in proxy_protocol; proxy_ssl on; proxy_pass %up; }";
+        compare(stream).with("up", up.addr()).run(1, |gw| {
+            let mut client = gw.connect("in");
+            client.send(format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n{more}"));
+            client.recv_all()
+        });
+    }
+}
+
+#[test]
 fn datagrams() {
     let (echo, silent) = (UdpBackend::echo(), UdpBackend::silent());
     for (up, more) in [

@@ -101,6 +101,13 @@ impl<'a> Early<'a> {
         .await
     }
 
+    /// Takes what there is, where nothing was waited for yet.
+    fn begin(&mut self, s: &Session) {
+        if self.room > 0 && !std::mem::replace(&mut self.begun, true) {
+            self.read(s);
+        }
+    }
+
     /// Takes what there is; whether there was anything.
     fn read(&mut self, s: &Session) -> bool {
         let before = self.bytes.len();
@@ -237,6 +244,10 @@ async fn attempt(
         Some(context) => {
             if server.conf.proxy.protocol != HeaderVersion::Off {
                 send_header(s, &socket)?;
+            }
+            // The reference waits for each connection, and has read from the client when one is there.
+            if matches!(picked.address, Address::Inet(_)) {
+                early.begin(s);
             }
             counters::count(Counter::UpstreamHandshakes);
             let shaking = early.during(s, upstream_tls::handshake(s, &context, group, picked, Rc::clone(&socket)));
