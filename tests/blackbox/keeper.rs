@@ -1,6 +1,7 @@
 //! Started as root for another user: a process that keeps root's rights to itself, and one without any that serves.
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -463,4 +464,22 @@ fn the_process_that_keeps_roots_rights_stays_small() {
     let after = own(&gw);
     assert!(after < 16 * 1024, "{after} KiB");
     assert!(after < before + 1024, "it has grown from {before} to {after} KiB by 20 reloads");
+}
+
+#[test]
+fn listeners_that_go_are_closed_where_another_process_takes_the_place() {
+    if is_nginx() || !is_root() {
+        return;
+    }
+    let kept = "server { listen 127.0.0.1:%in; return $pid; }";
+    let conf = format!("{kept}\nserver {{ listen 127.0.0.1:%old; return old; }}");
+    let mut gw = gateway(&conf).user("nobody nogroup").main("include %dir/limits;").file("limits", "").start();
+    let before = gw.ask("in", "");
+    let old = gw.addr("old");
+    std::fs::write(gw.path("limits"), "worker_rlimit_nofile 1000;").unwrap();
+    gw.reload(kept);
+    poll("another process", || (gw.ask("in", "") != before).then_some(()));
+    // One that is open and not served would take clients until its queue is full.
+    let refused = || Peer::try_connect(&old).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+    poll("the old port is closed", || refused().then_some(()));
 }

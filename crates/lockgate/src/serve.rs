@@ -236,7 +236,9 @@ impl<'a> Master<'a> {
     }
 
     /// Goes on as the worker process. What is the master's own is closed first.
-    fn become_worker(self, channel: Channel) -> ExitCode {
+    fn become_worker(mut self, channel: Channel) -> ExitCode {
+        // Clients of a listener that the plan has no more would wait for an answer as long as it is open here.
+        self.instance.forget_others(&self.plan, false);
         let Self {
             instance, plan, options, appearance, signals, notify, voice, rotation, crew, draining, retired, ..
         } = self;
