@@ -322,18 +322,18 @@ fn files_named_by_variables_are_opened_for_each_line_or_kept_open() {
 
 #[test]
 fn the_file_longest_out_of_use_makes_room() {
-    // A line of one session goes to each of three files in turn, where two can be kept open.
-    let logs = ["a", "b", "c"].map(|name| format!("access_log %dir/{name}$protocol.log f;")).join(" ");
+    // Three files have their turn, where two can be kept open.
+    let servers = ["a", "b", "c"].map(|port| format!("server {{ listen 127.0.0.1:%{port}; return x; }}")).join("\n");
     let conf = format!(
         "log_format f '$connection'; open_log_file_cache max=2;\n\
-         server {{ listen 127.0.0.1:%in; return x; {logs} access_log %dir/access.log f; }}"
+         access_log %dir/at_$server_port.log f; access_log %dir/access.log f;\n{servers}"
     );
     let gw = gateway(&conf).start();
-    for sessions in 1..=3 {
-        gw.ask("in", "");
-        gw.access(sessions);
-        for name in ["a", "b", "c"] {
-            std::fs::remove_file(gw.path(&format!("{name}TCP.log"))).unwrap();
+    for round in 0..3 {
+        for (turn, port) in ["a", "b", "c"].into_iter().enumerate() {
+            gw.ask(port, "");
+            gw.access(3 * round + turn + 1);
+            std::fs::remove_file(gw.path(&format!("at_{}.log", gw.port(port)))).unwrap();
         }
     }
 }
