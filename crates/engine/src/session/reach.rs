@@ -245,7 +245,7 @@ async fn attempt(
             if server.conf.proxy.protocol != HeaderVersion::Off {
                 send_header(s, &socket)?;
             }
-            // The reference waits for each connection, and has read from the client when one is there.
+            // nginx waits for each connection, and has read from the client when one is there.
             if matches!(picked.address, Address::Inet(_)) {
                 early.begin(s);
             }
