@@ -65,6 +65,16 @@ impl Peer {
         Self::tcp(TcpStream::from(socket))
     }
 
+    /// Connects with a receive buffer of 8 KiB: what is not read soon stands still on the other side.
+    pub fn connect_narrow(to: &str) -> Self {
+        let to: SocketAddr = to.parse().expect("an address");
+        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .expect("a socket");
+        sockopt::set_socket_recv_buffer_size(&socket, 4096).expect("a receive buffer");
+        rustix::net::connect(&socket, &to).expect("connect");
+        Self::tcp(TcpStream::from(socket))
+    }
+
     /// Takes over a connected socket.
     pub fn from_socket(stream: TcpStream) -> Self {
         Self::tcp(stream)

@@ -16,8 +16,11 @@ use crate::tls::{Connection, SessionKey};
 /// How long a close waits for the peer's `close_notify`, milliseconds.
 const CLOSE_NOTIFY_WAIT: u64 = 3_000;
 
-/// The most plaintext that one TLS record carries (RFC 8446 section 5.1), and one write takes.
+/// The most plaintext that one TLS record carries (RFC 8446 section 5.1).
 const RECORD: usize = 16 * 1024;
+
+/// The most that is sent as records by one call.
+const GATHER: usize = 8 * RECORD;
 
 /// Of a stream that brings more at a time than this, as much is read ahead: several records with one call.
 const READ_AHEAD: usize = 64 * 1024;
@@ -102,10 +105,8 @@ impl TlsEnd {
     }
 
     fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut stream = self.stream.borrow_mut();
-        stream.socket_mut().set_more(bytes.len() > RECORD);
         loop {
-            let wait = match stream.write(bytes) {
+            let wait = match self.write(bytes) {
                 Ok(Transfer::Bytes(wrote)) => return Poll::Ready(Ok(wrote)),
                 Ok(Transfer::Eof) => {
                     self.broken = true;
@@ -119,6 +120,40 @@ impl TlsEnd {
                 }
             };
             ready!(wait)?;
+        }
+    }
+
+    /// Writes a record, or several with one call; of those, some may be owed then.
+    fn write(&mut self, bytes: &[u8]) -> Result<Transfer, StreamError> {
+        let mut stream = self.stream.borrow_mut();
+        if bytes.len() <= RECORD || stream.socket().owes() {
+            return stream.write(bytes);
+        }
+        let bytes = bytes.get(..GATHER).unwrap_or(bytes);
+        stream.socket_mut().gather();
+        let mut wrote = 0;
+        let stopped = loop {
+            match stream.write(bytes.get(wrote..).unwrap_or_default()) {
+                Ok(Transfer::Bytes(more)) => wrote += more,
+                stopped => break stopped,
+            }
+            if wrote >= bytes.len() {
+                break Ok(Transfer::Bytes(wrote));
+            }
+        };
+        stream.socket_mut().send_gathered().map_err(StreamError::Io)?;
+        // What stopped it is found again at the next write.
+        if wrote > 0 { Ok(Transfer::Bytes(wrote)) } else { stopped }
+    }
+
+    /// Sends of what is owed what there is room for; 0 when nothing is.
+    fn poll_flush(&mut self) -> Poll<io::Result<usize>> {
+        loop {
+            let paid = self.stream.borrow_mut().socket_mut().pay();
+            match paid {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.socket.poll_writable())?,
+                paid => return Poll::Ready(paid.inspect_err(|_| self.broken = true)),
+            }
         }
     }
 
@@ -208,6 +243,14 @@ impl End {
         }
     }
 
+    /// Hands the system what it did not take when it was written; 0 when it has everything.
+    pub(super) fn poll_flush(&mut self) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(0)),
+            Self::Tls(end) => end.poll_flush(),
+        }
+    }
+
     /// Moves bytes from a plain end into `pipe`.
     pub(super) fn poll_fill(&mut self, pipe: &mut Pipe, most: usize) -> Poll<io::Result<usize>> {
         let Self::Plain(socket) = self else { return Poll::Pending };
@@ -239,6 +282,7 @@ impl End {
             written.set(written.get() + wrote as u64);
             bytes = bytes.get(wrote..).unwrap_or_default();
         }
+        while std::future::poll_fn(|_| self.poll_flush()).await? > 0 {}
         Ok(())
     }
 

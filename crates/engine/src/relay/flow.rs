@@ -7,8 +7,9 @@ use std::task::Poll;
 use super::pipe::Pipe;
 use super::{End, Limit, Manner, Moment, Way};
 
-/// What one read may bring through the scratch buffer, and what a pipe may take at once.
-const SCRATCH: usize = 128 * 1024;
+/// What one read may bring through the scratch buffer, and what a pipe may take at once. The former fits into two of the
+/// largest packets that there are (64 KiB with their headers, between programs of one machine), also as TLS records.
+const SCRATCH: usize = 127 * 1024;
 const SPLICE: usize = 256 * 1024;
 /// The most that one read brings under a rate, which is then paused for: what a buffer holds by default.
 const PACED: usize = 16 * 1024;
@@ -87,11 +88,9 @@ impl<'a> Flow<'a> {
     /// Moves what can be moved now without waiting; 0 means that nothing could. An error of the
     /// source ends it, so that what is held still goes out.
     pub(super) fn step(&mut self, from: &mut End, to: &mut End, manner: &Manner) -> Result<usize, (Way, io::Error)> {
-        let mut moved = 0;
-        match self.flush(to) {
-            Poll::Ready(Ok(bytes)) => moved += bytes,
-            Poll::Ready(Err(error)) => return Err((Way::To, error)),
-            Poll::Pending => return Ok(moved),
+        let (moved, is_all) = self.flush(to).map_err(|error| (Way::To, error))?;
+        if !is_all {
+            return Ok(moved);
         }
         if self.ended {
             if manner.half_close {
@@ -130,12 +129,20 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// Writes what is held; pending while something stays.
-    fn flush(&mut self, to: &mut End) -> Poll<io::Result<usize>> {
+    /// Writes what is held: how many bytes of it went, and whether that is all.
+    fn flush(&mut self, to: &mut End) -> io::Result<(usize, bool)> {
         let mut moved = 0;
         loop {
             let wrote = match &mut self.held {
-                Held::Nothing => return Poll::Ready(Ok(moved)),
+                Held::Nothing => match to.poll_flush() {
+                    Poll::Ready(Ok(0)) => return Ok((moved, true)),
+                    Poll::Ready(Ok(bytes)) => {
+                        // Counted when it was written.
+                        moved += bytes;
+                        continue;
+                    }
+                    other => other,
+                },
                 Held::Bytes(kept) => {
                     let Some(rest) = kept.bytes.get(kept.written..).filter(|rest| !rest.is_empty()) else {
                         self.held = Held::Nothing;
@@ -158,8 +165,8 @@ impl<'a> Flow<'a> {
                     moved += bytes;
                     self.written.set(self.written.get() + bytes as u64);
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok((moved, false)),
             }
         }
     }
@@ -236,10 +243,7 @@ impl<'a> Flow<'a> {
                 }
             }
         }
-        match self.flush(to) {
-            Poll::Ready(Err(error)) => Err((Way::To, error)),
-            _ => Ok(()),
-        }
+        self.flush(to).map(drop).map_err(|error| (Way::To, error))
     }
 
     /// Lets go of a pipe.

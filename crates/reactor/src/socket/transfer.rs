@@ -108,11 +108,6 @@ impl Socket {
         result
     }
 
-    /// The same for bytes that others follow at once, or the end: they share packets.
-    pub fn try_write_more(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.attempt(WRITE, || self.send_more(bytes))
-    }
-
     /// The same with the bytes in several pieces.
     pub fn try_writev(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.attempt(WRITE, || {
