@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn what_is_gathered_goes_at_once_and_what_is_owed_before_anything_else() {
         let (ours, mut peer) = UnixStream::pair().unwrap();
-        [&ours, &peer].into_iter().for_each(|end| end.set_nonblocking(true).unwrap());
+        for end in [&ours, &peer] {
+            end.set_nonblocking(true).unwrap();
+        }
         let records: Vec<Vec<u8>> = (0..60).map(|n| vec![n; 16_000]).collect();
         let runtime = reactor::Runtime::new().unwrap();
         runtime.run(async move {
@@ -183,7 +185,9 @@ mod tests {
         let (ours, mut peer) = UnixStream::pair().unwrap();
         let (gone, other) = UnixStream::pair().unwrap();
         drop(other);
-        [&ours, &gone, &peer].into_iter().for_each(|end| end.set_nonblocking(true).unwrap());
+        for end in [&ours, &gone, &peer] {
+            end.set_nonblocking(true).unwrap();
+        }
         reactor::Runtime::new().unwrap().run(async move {
             let mut broken = Transport::new(Rc::new(Socket::stream(gone.into())));
             broken.gather();
