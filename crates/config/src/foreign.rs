@@ -26,6 +26,11 @@ pub(crate) fn help(name: &str) -> String {
     }
 }
 
+/// What to say in place of a directive that nginx once had.
+pub(crate) fn successor(name: &str) -> Option<&'static str> {
+    (name == "ssl").then_some("say it in listen, as in \"listen 443 ssl;\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ use crate::merge::{self, ServerDraft};
 use crate::value::Mentions;
 use crate::{Config, Settings, Stream, World};
 
-pub(crate) use line::{Line, Refusal, text};
+pub(crate) use line::{Line, Refusal, spanned, text};
 
 /// Where the configuration lies and what the command line says.
 #[derive(Debug, Clone)]

@@ -18,6 +18,6 @@ pub use closest::closest;
 pub use diagnostic::{Diagnostic, Place, Related};
 pub use files::{Disk, Files, Memory};
 pub use level::Level;
-pub use parser::{Item, MAX_TOKEN, Parser};
+pub use parser::{Item, MAX_TOKEN, NO_END, Parser};
 pub use source::{FileId, Kind, Source, Sources, Span};
 pub use word::{Directive, End, Word};

@@ -278,7 +278,8 @@ impl<'s> Parser<'s> {
     }
 }
 
-const NO_END: &str = "no \";\" after this";
+/// What is said of the word that a `;` should have followed.
+pub const NO_END: &str = "no \";\" after this";
 
 const ENDS_BARE: u8 = 1;
 const ENDS_DOUBLE: u8 = 2;

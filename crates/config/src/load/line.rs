@@ -21,6 +21,11 @@ impl<'a, 's> Line<'a, 's> {
         self.directive.end
     }
 
+    /// Every word, the name being the first.
+    pub(super) fn words(&self) -> impl Iterator<Item = &syntax::Word<'s>> {
+        self.directive.words.iter()
+    }
+
     /// The words after the name.
     pub(crate) fn args(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.directive.words.iter().skip(1).map(|word| &*word.text)
@@ -52,7 +57,7 @@ impl<'a, 's> Line<'a, 's> {
     }
 
     /// The bytes of a word, the name being the first.
-    pub(super) fn span(&self, word: usize) -> Option<Span> {
+    pub(crate) fn span(&self, word: usize) -> Option<Span> {
         self.directive.words.get(word).map(|word| word.span)
     }
 
@@ -111,7 +116,7 @@ impl Refusal {
 }
 
 /// `diagnostic` about these bytes, where they are known.
-pub(super) fn spanned(diagnostic: Diagnostic, span: Option<Span>) -> Diagnostic {
+pub(crate) fn spanned(diagnostic: Diagnostic, span: Option<Span>) -> Diagnostic {
     match span {
         Some(span) => diagnostic.span(span),
         None => diagnostic,

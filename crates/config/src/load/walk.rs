@@ -1,6 +1,6 @@
 //! The walk itself: blocks, includes, and the checks that come before a directive's own.
 
-use syntax::{Diagnostic, End, Item, Parser, include};
+use syntax::{Diagnostic, End, Item, Parser, Span, Word, include};
 
 use super::line::{Line, Refusal, text};
 use super::{Loader, line};
@@ -17,7 +17,7 @@ impl Loader<'_> {
                 Item::Directive => {
                     let line = Line::new(&directive, parser.place());
                     self.current = line.whole();
-                    self.directive(&line, parser).map_err(|refusal| refusal.tell(&line))?;
+                    self.directive(&line, parser).map_err(|refusal| self.explain(refusal.tell(&line), &line))?;
                 }
                 Item::Close | Item::End => return Ok(()),
             }
@@ -98,6 +98,28 @@ impl Loader<'_> {
         (found.apply)(self, line, parser)
     }
 
+    /// `told`; where it is about `line`, and a directive's name begins a line within it, with where the `;` is missing.
+    fn explain(&self, told: Diagnostic, line: &Line<'_, '_>) -> Diagnostic {
+        let within = |(at, whole): (Span, Span)| at.file == whole.file && (whole.start..whole.end).contains(&at.start);
+        if told.related.is_some() || !told.span.zip(line.whole()).is_some_and(within) {
+            return told;
+        }
+        match line.words().zip(line.words().skip(1)).find(|(before, word)| self.begins_another(before, word)) {
+            Some((before, _)) => told.related(before.span, syntax::NO_END),
+            None => told,
+        }
+    }
+
+    /// Whether `word` is the name of a directive that may stand here, on a later line than the word before it.
+    fn begins_another(&self, before: &Word<'_>, word: &Word<'_>) -> bool {
+        let source = self.sources.find(word.span.file);
+        let between = source.and_then(|one| one.text().get(before.span.end as usize..word.span.start as usize));
+        !word.quoted
+            && between.is_some_and(|between| between.contains(&b'\n'))
+            && std::str::from_utf8(&word.text)
+                .is_ok_and(|name| directive::named(name).iter().any(|one| one.contexts.has(self.context)))
+    }
+
     /// The directive of this name that may stand here.
     fn lookup(&self, line: &Line<'_, '_>) -> Result<&'static Directive, Refusal> {
         let name = line.name();
@@ -123,7 +145,8 @@ impl Loader<'_> {
             return refuse(misplaced(), Some(foreign::help(name)));
         }
         let here = directive::directives().filter(|directive| directive.contexts.has(self.context));
-        let help = did_you_mean(line.word(0), here.map(|directive| directive.name));
+        let near = || did_you_mean(line.word(0), here.map(|directive| directive.name));
+        let help = foreign::successor(name).map(str::to_owned).or_else(near);
         refuse(format!("unknown directive \"{written}\""), help)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use policy::address::{Address, Host, Target};
-use syntax::Place;
+use syntax::{Place, Span};
 
 use super::{Method, PeerServer, UpstreamId};
 use crate::family::core::ResolverId;
@@ -28,6 +28,8 @@ pub(crate) struct Group {
     pub(super) explicit: bool,
     /// Where it was first written, which is what errors name.
     pub(super) place: Place,
+    /// The word that names it there.
+    pub(super) span: Option<Span>,
     pub(super) method: Option<Method>,
     /// Whether the method takes `backup`; it only refuses those written after it.
     pub(super) takes_backup: bool,
@@ -43,12 +45,13 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    fn new(name: String, port: Option<u16>, place: Place) -> Self {
+    fn new(name: String, port: Option<u16>, line: &Line<'_, '_>) -> Self {
         Self {
             name,
             port,
             explicit: false,
-            place,
+            place: line.place.clone(),
+            span: line.span(1),
             method: None,
             takes_backup: true,
             least_time: false,
@@ -74,7 +77,7 @@ impl Draft {
                 return Ok(UpstreamId(at as u32));
             }
         }
-        let mut group = Group::new(name, target.port, line.place.clone());
+        let mut group = Group::new(name, target.port, line);
         match (&target.host, target.port) {
             (Host::Unix(path), _) => group.literal.push(Address::Unix(path.clone())),
             (Host::Ip(ip), Some(port)) => group.literal.push(Address::Inet((*ip, port).into())),
@@ -97,7 +100,7 @@ impl Draft {
             }
             mentioned = Some(at);
         }
-        let at = mentioned.unwrap_or_else(|| self.add(Group::new(name, None, line.place.clone())));
+        let at = mentioned.unwrap_or_else(|| self.add(Group::new(name, None, line)));
         self.open = Some(at);
         self.current()?.explicit = true;
         Ok(())

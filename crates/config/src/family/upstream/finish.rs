@@ -5,7 +5,8 @@ use syntax::Diagnostic;
 
 use super::draft::Group;
 use super::{Method, PeerServer, Upstream};
-use crate::load::Loader;
+use crate::load::{Loader, spanned};
+use crate::value::did_you_mean;
 
 /// `resolver_timeout` where it is not given, milliseconds.
 const RESOLVER_TIMEOUT: u64 = 30_000;
@@ -13,14 +14,16 @@ const RESOLVER_TIMEOUT: u64 = 30_000;
 /// Every group, in the order of [`super::UpstreamId`].
 pub(crate) fn finish(loader: &mut Loader<'_>) -> Result<Vec<Upstream>, Diagnostic> {
     let groups = std::mem::take(&mut loader.stream().upstreams.groups);
-    groups.into_iter().map(|group| finished(loader, group)).collect()
+    let blocks: Vec<_> = groups.iter().filter(|group| group.explicit).map(|group| group.name.clone()).collect();
+    groups.into_iter().map(|group| finished(loader, group, &blocks)).collect()
 }
 
-fn finished(loader: &mut Loader<'_>, mut group: Group) -> Result<Upstream, Diagnostic> {
+/// `blocks` are the names of those that are defined.
+fn finished(loader: &mut Loader<'_>, mut group: Group, blocks: &[String]) -> Result<Upstream, Diagnostic> {
     if group.explicit {
         check(loader, &group)?;
     } else {
-        group.servers = vec![implicit(loader, &group)?];
+        group.servers = vec![implicit(loader, &group, blocks)?];
     }
     let stream = loader.stream();
     let core = &stream.settings.core;
@@ -57,13 +60,20 @@ fn check(loader: &mut Loader<'_>, group: &Group) -> Result<(), Diagnostic> {
     Ok(())
 }
 
+/// Help where `name`, without a port, was probably meant to be one of `blocks`.
+fn no_such_block(name: &str, blocks: &[String]) -> String {
+    did_you_mean(name.as_bytes(), blocks.iter().map(String::as_str))
+        .unwrap_or_else(|| format!("a host takes a port; there is no upstream \"{name}\""))
+}
+
 /// The only server of a group that no block defines: all addresses of its host.
-fn implicit(loader: &Loader<'_>, group: &Group) -> Result<PeerServer, Diagnostic> {
+fn implicit(loader: &Loader<'_>, group: &Group, blocks: &[String]) -> Result<PeerServer, Diagnostic> {
     let (name, place) = (&group.name, &group.place);
     let shown = if name.contains(':') { format!("[{name}]") } else { name.clone() };
-    let refuse = |phrase: &str| Diagnostic::emerg(format!("{phrase} in upstream \"{shown}\" in {place}"));
+    let refuse =
+        |phrase: &str| spanned(Diagnostic::emerg(format!("{phrase} in upstream \"{shown}\" in {place}")), group.span);
     let addresses = if group.literal.is_empty() {
-        let port = group.port.ok_or_else(|| refuse("no port"))?;
+        let port = group.port.ok_or_else(|| refuse("no port").help(no_such_block(name, blocks)))?;
         let ips = loader.world.resolve(name).unwrap_or_default();
         ips.into_iter().map(|ip| Address::Inet((ip, port).into())).collect()
     } else {
