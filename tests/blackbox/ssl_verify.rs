@@ -1,6 +1,6 @@
 //! Client certificates: the modes of `ssl_verify_client`, trust, depth, revocation, the variables.
 
-use testkit::{Gateway, pki};
+use testkit::{Gateway, TcpBackend, pki};
 
 use super::ssl::{CERT, answer, answering, ask};
 use crate::gateway;
@@ -135,6 +135,35 @@ fn a_self_signed_client_certificate() {
         "{}",
         line.text
     );
+}
+
+/// `examples/clients.conf`.
+#[test]
+fn clients_of_one_authority_are_told_apart_by_service_and_subject() {
+    const ECDSA: &str = "-cert %pki/ecdsa.crt -key %pki/ecdsa.key";
+    let up = TcpBackend::line();
+    let conf = format!(
+        "{CERT}map \"$ssl_server_name $ssl_client_s_dn\" $target {{\n\
+         \"one.example.com CN=client,O=Lockgate\\, Inc\" %up;\n\
+         \"two.example.com CN=client,O=Lockgate\\, Inc\" %up;\n\
+         \"two.example.com CN=ecdsa,O=Lockgate Test\" %up;\n\
+         default nobody; }}\n\
+         upstream nobody {{ server 127.0.0.1:65535 down; }}\n\
+         log_format f '$status $ssl_client_verify'; access_log %dir/access.log f;\n\
+         server {{ listen 127.0.0.1:%in ssl; ssl_verify_client on; ssl_client_certificate %pki/ca1.crt; proxy_pass $target; }}"
+    );
+    let gw = gateway(&conf).with("up", up.addr()).start();
+    let served = |name: &str, client: &str| {
+        let done = gw.tls("in").args(&format!("-servername {name}.example.com {client}")).request("hello\n").run();
+        done.stdout.contains("got:hello\n")
+    };
+    assert!(served("one", CLIENT) && served("two", CLIENT) && served("two", ECDSA));
+    assert!(!served("one", ECDSA) && !served("three", CLIENT));
+    gw.wait_error("no live upstreams while connecting to upstream");
+    assert!(!served("one", CLIENT2) && !served("one", ""));
+    let lines = gw.access(7);
+    assert_eq!(lines[..5], ["200 SUCCESS", "200 SUCCESS", "200 SUCCESS", "502 SUCCESS", "502 SUCCESS"]);
+    assert!(lines[5].starts_with("500 FAILED:") && lines[6] == "500 NONE", "{lines:?}");
 }
 
 #[test]

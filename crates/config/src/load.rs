@@ -167,7 +167,7 @@ impl<'w> Loader<'w> {
     /// The same at another level, for what is serious and yet no reason to stop.
     pub(crate) fn say(&mut self, line: &Line<'_, '_>, level: Level, message: String) {
         let told = Diagnostic::new(level, message).at(line.place.clone());
-        self.warnings.push(line::spanned(told, line.whole()));
+        self.warnings.push(spanned(told, line.whole()));
     }
 
     /// Warns without a place, as the reference does for what it finds at the end of a block.

@@ -21,7 +21,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[Directive {
     default: None,
     doc: "A variable whose value depends on a string. Each line is `source value`, where a source is text, a host \
           name with a wildcard after `hostnames`, or `~` and a regular expression; `default`, `volatile` and \
-          `include` have a meaning of their own.",
+          `include` have a meaning of their own. Case counts in regular expressions alone, and after `~*` not there either.",
     apply: |loader, line, parser| map(loader, line, parser),
 }];
 

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::fs;
 
 use config::{Args, Directive, FAMILIES, Family};
+use policy::builtin::Builtin;
 
 use crate::sources::{self, gives};
 
@@ -28,7 +29,14 @@ const DIFFERENT: &str = "\
 ";
 
 /// How the documentation of a directive begins that nginx has not.
-const OWN: &str = "Lockgate's own. ";
+const OWN: &str = "Lockgate's own";
+
+/// What holds for all variables.
+const VARIABLES: &str = "\
+These are there without being defined. What is not known of a session is empty in texts, and `-` in an `access_log`. \
+`$ssl_preread_…` take `ssl_preread on`, the others of TLS `listen … ssl`. As with nginx, none holds a certificate's alternative \
+names, nor anything of TLS with the upstream.
+";
 
 /// The manual as the table has it.
 fn manual() -> String {
@@ -42,7 +50,8 @@ fn manual() -> String {
         let _ = writeln!(text, "* [{}](#{}): {}", family.title, family.name, names.join(", "));
     }
     text.push_str(
-        "* [What nginx has and Lockgate has not](#what-nginx-has-and-lockgate-has-not)\n\
+        "* [Variables](#variables)\n\
+         * [What nginx has and Lockgate has not](#what-nginx-has-and-lockgate-has-not)\n\
          * [What Lockgate has and nginx has not](#what-lockgate-has-and-nginx-has-not)\n\
          * [Where Lockgate is deliberately different](#where-lockgate-is-deliberately-different)\n",
     );
@@ -56,6 +65,7 @@ fn manual() -> String {
             }
         }
     }
+    variables(&mut text);
     absent(&mut text);
     own(&mut text);
     text.push_str("\n## Where Lockgate is deliberately different\n\n");
@@ -64,6 +74,15 @@ fn manual() -> String {
     );
     let _ = write!(text, "| Lockgate | why, or nginx instead | nginx's way |\n|---|---|---|\n{DIFFERENT}");
     text
+}
+
+/// Every variable that is there without being defined.
+fn variables(text: &mut String) {
+    let _ = write!(text, "\n## Variables\n\n{VARIABLES}\n| variable | says |\n|---|---|\n");
+    for variable in Builtin::ALL {
+        let rest = if variable.is_prefix() { "…" } else { "" };
+        let _ = writeln!(text, "| `${}{rest}` | {} |", variable.name(), variable.doc());
+    }
 }
 
 /// What is read and has no effect, or is refused, with the reason.
@@ -86,8 +105,9 @@ fn absent(text: &mut String) {
 /// What nginx would refuse as unknown.
 fn own(text: &mut String) {
     text.push_str(
-        "\n## What Lockgate has and nginx has not\n\nnginx refuses these as unknown. None has an effect where it is not \
-         given:\n\n| directive | default | where |\n|---|---|---|\n",
+        "\n## What Lockgate has and nginx has not\n\nnginx refuses these as unknown. None but `worker_sandbox` and \
+         `certificate_watch` has an effect where it is not given. Besides there are two parameters of \
+         [`resolver`](#core), `min_ttl=` and `stale=`, and a variable, `$lockgate_counters`.\n\n| directive | default | where |\n|---|---|---|\n",
     );
     for directive in FAMILIES.iter().flat_map(|family| family.directives).filter(|one| one.doc.starts_with(OWN)) {
         let default = directive.default.map(|default| format!("`{default}`")).unwrap_or_default();

@@ -18,7 +18,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         syntax: "address",
         default: None,
         doc: "Relays sessions to an address, a host (all of its addresses, asked for once at load) or an upstream \
-              group. With variables the address is made anew for each session.",
+              group. With variables the address is made anew for each session: it may be the name of a group, and a host \
+              that is none takes a `resolver`.",
         apply: |loader, line, _| pass(loader, line),
     },
     Directive {

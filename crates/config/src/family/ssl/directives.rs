@@ -166,7 +166,9 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_verify_client",
         "on | off | optional | optional_no_ca",
         Some("off"),
-        "Whether clients must, or may, show a certificate; `optional_no_ca` leaves the trust in it to others.",
+        "Whether clients must, or may, show a certificate; `optional_no_ca` leaves the trust in it to others. A `map` of \
+         `$ssl_client_s_dn` tells clients of one authority apart, as in `examples/clients.conf`. It holds for connections \
+         by `listen … ssl` alone.",
         |loader, line, _| once(&mut loader.here().ssl.context().verify_client, line, verify_client),
     ),
     Directive::setting(

@@ -27,7 +27,10 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
                  [resolve] [service=name]",
         default: None,
         doc: "A server of the group: an address, or a host with as many peers as it has addresses. `resolve` asks \
-              for them while running, `service` for SRV records.",
+              for them while running (with `zone` and `resolver`), `service` for SRV records. `weight` (1) is its share, \
+              `max_conns` (0, no limit) the most sessions with it at a time. After `max_fails` (1; 0 is never) failures \
+              within `fail_timeout` (10s) it is left out for that time. Those with `backup` are taken while no other can be, \
+              those with `down` never.",
         apply: |loader, line, _| server::add(loader, line),
     },
     Directive {
