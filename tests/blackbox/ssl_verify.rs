@@ -3,7 +3,7 @@
 use testkit::{Gateway, TcpBackend, pki};
 
 use super::ssl::{CERT, answer, answering, ask};
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const CLIENT: &str = "-cert %pki/client.crt -key %pki/client.key";
 const CLIENT2: &str = "-cert %pki/client2.crt -key %pki/client2.key";
@@ -135,6 +135,32 @@ fn a_self_signed_client_certificate() {
         "{}",
         line.text
     );
+}
+
+#[test]
+fn a_server_that_asks_nobody_is_warned_of_at_start_and_not_by_a_test() {
+    if is_nginx() {
+        return;
+    }
+    let verify = "ssl_verify_client on; ssl_client_certificate %pki/ca1.crt;";
+    let conf = format!(
+        "{CERT}server {{ listen 127.0.0.1:%in; {verify} return x; }}\n\
+         server {{ listen 127.0.0.1:%plain; listen 127.0.0.1:%tls ssl; {verify} return x; }}\n\
+         server {{ listen 127.0.0.1:%off; ssl_verify_client off; return x; }}"
+    );
+    let tested = gateway(&conf).test();
+    assert!(!tested.stderr.contains("[warn]"), "{}", tested.stderr);
+    let gw = gateway(&conf).level("notice").start();
+    let line = gw.wait_error("asks nobody");
+    assert_eq!(line.level, "warn");
+    let expected = "\"ssl_verify_client\" asks nobody, no \"listen\" here has \"ssl\" in ";
+    assert!(line.text.starts_with(expected) && line.text.contains("gateway.conf:"), "{}", line.text);
+    gw.wait_error("start worker process ");
+    assert_eq!(gw.error_text().matches("asks nobody").count(), 1, "{}", gw.error_text());
+    let inherited =
+        gateway(&format!("{CERT}{verify} server {{ listen 127.0.0.1:%in; return x; }}")).level("notice").start();
+    inherited.wait_error("start worker process ");
+    assert!(!inherited.error_text().contains("[warn]"), "{}", inherited.error_text());
 }
 
 /// `examples/clients.conf`.

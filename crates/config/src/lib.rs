@@ -12,6 +12,7 @@ mod merge;
 mod value;
 mod world;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,6 +76,15 @@ impl Stream {
             end: syntax::Place::CommandLine,
             resolvers: Vec::new(),
         }
+    }
+
+    /// Where a server says `ssl_verify_client` and asks nobody for a certificate, since no address of it has TLS.
+    pub fn unasked(&self) -> Vec<syntax::Place> {
+        let secured = self.listeners.iter().flat_map(|listener| &listener.addresses).filter(|address| address.ssl);
+        let secured: HashSet<ServerId> = secured.flat_map(|address| &address.servers).copied().collect();
+        let ids = (0..).map(ServerId);
+        let bare = self.servers.iter().zip(ids).filter(|(_, id)| !secured.contains(id));
+        bare.filter_map(|(server, _)| server.ssl.as_ref()?.asks_clients_at.clone()).collect()
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Plan {
     limit_zones: Vec<LimitZone>,
     /// Each unguarded `proxy_pass` that leads wherever a client asks for.
     pub open_relays: Vec<syntax::Place>,
+    /// Each `ssl_verify_client` of a server that asks nobody for a certificate, since no address of it has TLS.
+    pub unasked: Vec<syntax::Place>,
     /// Limits of each worker.
     pub limits: Limits,
     /// Sessions by client address, for `client_connections`.
@@ -185,6 +187,7 @@ impl Logged {
             lists: mentions(&[Builtin::SslCiphers, Builtin::SslCurves, Builtin::SslSigalgs]),
             messages: mentions(&[Builtin::SslSigalg, Builtin::SslClientSigalg, Builtin::SslEchOuterServerName]),
         };
+        let unasked = stream.unasked();
         let servers = stream.servers.into_iter().zip(draft.contexts.0).zip(logs);
         let servers = servers.map(|((conf, tls), (error_log, access_log))| Server { conf, error_log, access_log, tls });
         let servers = servers.collect();
@@ -209,6 +212,7 @@ impl Logged {
             servers,
             limit_zones,
             open_relays: stream.open_relays,
+            unasked,
             limits: stream.limits,
             clients: Arc::clone(&kept.clients),
         }))

@@ -114,8 +114,9 @@ fn play(folder: &Folder, signals: Option<Signals>) -> Result<(), Failed> {
     let gate_d = through_the_dmz(&mut story, folder, &ports, dmz, (&a, &b))?;
 
     println!("\nProven: {} statements, every one by real bytes through real sockets.", story.step);
-    show(folder, &ports, dmz, &a, &b)?;
+    show(folder)?;
     let Some(signals) = signals else { return Ok(()) };
+    invite(&ports, dmz, &a, &b);
     println!("\nThe gateways keep running. Interrupt (Ctrl-C) ends them and removes everything.");
     while !matches!(signals.next(), Some((Signal::Int | Signal::Term | Signal::Quit, _))) {
         os::poll::wait(&[signals.as_fd()], None)?;
@@ -269,12 +270,17 @@ fn free_ports<const N: usize>() -> Result<[u16; N], Failed> {
     Ok(ports)
 }
 
-/// Prints the configurations that run and lines to try oneself.
-fn show(folder: &Path, ports: &Ports, dmz: u16, a: &Pki, b: &Pki) -> Result<(), Failed> {
+/// Prints the configurations that run.
+fn show(folder: &Path) -> Result<(), Failed> {
     for name in ["host-a", "host-b", "dmz"] {
         let path = folder.join(format!("{name}.conf"));
         println!("\n# {}\n{}", path.display(), std::fs::read_to_string(&path)?.trim_end());
     }
+    Ok(())
+}
+
+/// Prints lines to try oneself, while the gateways run.
+fn invite(ports: &Ports, dmz: u16, a: &Pki, b: &Pki) {
     let (ca, folder) = (a.ca(), b.folder());
     let [b1, _, b3] = ports.b;
     println!("\nTry it yourself:");
@@ -291,5 +297,4 @@ fn show(folder: &Path, ports: &Ports, dmz: u16, a: &Pki, b: &Pki) -> Result<(), 
         ca = ca.display(),
         own = folder.display()
     );
-    Ok(())
 }

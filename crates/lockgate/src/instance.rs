@@ -105,9 +105,8 @@ impl Instance {
         }
         tell(&later, Stage::Sockets, report)?;
         // A test says what nginx says.
-        for place in plan.open_relays.iter().filter(|_| !test) {
-            let text = format!("clients choose where \"proxy_pass\" leads, see \"proxy_guard\" in {place}");
-            plan.error_log.write(Level::Warn, None, text.as_bytes());
+        if !test {
+            warn_of_open_doors(&plan);
         }
         Ok(plan)
     }
@@ -209,6 +208,17 @@ impl Instance {
         for (level, text) in self.kept.files.reopen(owner) {
             plan.error_log.write(level, None, text.as_bytes());
         }
+    }
+}
+
+/// What lets in more than was probably meant, each with its place.
+fn warn_of_open_doors(plan: &Plan) {
+    let relays =
+        plan.open_relays.iter().map(|at| ("clients choose where \"proxy_pass\" leads, see \"proxy_guard\"", at));
+    let unasked =
+        plan.unasked.iter().map(|at| ("\"ssl_verify_client\" asks nobody, no \"listen\" here has \"ssl\"", at));
+    for (what, place) in relays.chain(unasked) {
+        plan.error_log.write(Level::Warn, None, format!("{what} in {place}").as_bytes());
     }
 }
 

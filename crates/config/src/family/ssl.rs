@@ -9,6 +9,7 @@ mod tests;
 use std::path::PathBuf;
 
 use policy::template::Template;
+use syntax::Place;
 
 pub(crate) use directives::DIRECTIVES;
 pub(crate) use settings::{Settings, handshake_timeout, merge};
@@ -44,6 +45,8 @@ pub struct Ssl {
     pub session_timeout: u64,
     /// `ssl_verify_client`.
     pub verify_client: VerifyClient,
+    /// Where the server itself says `ssl_verify_client`, and not `off`.
+    pub asks_clients_at: Option<Place>,
     /// `ssl_verify_depth`.
     pub verify_depth: usize,
     /// `ssl_client_certificate`: trusted, and named to clients.

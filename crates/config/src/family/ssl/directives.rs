@@ -168,8 +168,12 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         Some("off"),
         "Whether clients must, or may, show a certificate; `optional_no_ca` leaves the trust in it to others. A `map` of \
          `$ssl_client_s_dn` tells clients of one authority apart, as in `examples/clients.conf`. It holds for connections \
-         by `listen … ssl` alone.",
-        |loader, line, _| once(&mut loader.here().ssl.context().verify_client, line, verify_client),
+         by `listen … ssl` alone: in a server without one it is warned of at start.",
+        |loader, line, _| {
+            let context = loader.here().ssl.context();
+            context.verify_client_at = Some(line.place.clone());
+            once(&mut context.verify_client, line, verify_client)
+        },
     ),
     Directive::setting(
         "ssl_verify_depth",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use syntax::Diagnostic;
+use syntax::{Diagnostic, Place};
 
 use super::{Certificate, ObjectCache, Ocsp, Pem, Protocols, SessionCache, Ssl, VerifyClient};
 
@@ -42,6 +42,7 @@ pub(super) struct Context {
     pub(super) session_ticket_keys: Vec<PathBuf>,
     pub(super) session_timeout: Option<u64>,
     pub(super) verify_client: Option<VerifyClient>,
+    pub(super) verify_client_at: Option<Place>,
     pub(super) verify_depth: Option<usize>,
     pub(super) client_certificate: Option<PathBuf>,
     pub(super) trusted_certificate: Option<PathBuf>,
@@ -122,6 +123,7 @@ fn context(own: &Context, outer: &Context) -> Result<Option<Ssl>, Diagnostic> {
         session_ticket_keys: whole(&own.session_ticket_keys, &outer.session_ticket_keys),
         session_timeout: own.session_timeout.or(outer.session_timeout).unwrap_or(300),
         verify_client: own.verify_client.or(outer.verify_client).unwrap_or(VerifyClient::Off),
+        asks_clients_at: own.verify_client_at.clone().filter(|_| own.verify_client != Some(VerifyClient::Off)),
         verify_depth: own.verify_depth.or(outer.verify_depth).unwrap_or(1),
         client_certificate: path(&own.client_certificate, &outer.client_certificate),
         trusted_certificate: path(&own.trusted_certificate, &outer.trusted_certificate),
