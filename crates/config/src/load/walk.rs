@@ -17,7 +17,8 @@ impl Loader<'_> {
                 Item::Directive => {
                     let line = Line::new(&directive, parser.place());
                     self.current = line.whole();
-                    self.directive(&line, parser).map_err(|refusal| self.explain(refusal.tell(&line), &line))?;
+                    self.directive(&line, parser)
+                        .map_err(|refusal| self.explain(refusal.tell(&line), &line, |word| self.is_directive(word)))?;
                 }
                 Item::Close | Item::End => return Ok(()),
             }
@@ -49,7 +50,9 @@ impl Loader<'_> {
                         End::Open => Err(Refusal::Text("unexpected \"{\"".to_owned())),
                         End::Semicolon => entry(self, &line),
                     };
-                    taken.map_err(|refusal| refusal.tell(&line))?;
+                    // Two words are a whole line.
+                    let more = line.words().count() > 2;
+                    taken.map_err(|refusal| self.explain(refusal.tell(&line), &line, |_| more))?;
                 }
                 Item::Close | Item::End => return Ok(()),
             }
@@ -98,26 +101,31 @@ impl Loader<'_> {
         (found.apply)(self, line, parser)
     }
 
-    /// `told`; where it is about `line`, and a directive's name begins a line within it, with where the `;` is missing.
-    fn explain(&self, told: Diagnostic, line: &Line<'_, '_>) -> Diagnostic {
+    /// `told`; where it is about `line`, and a word that begins a line of the text within it `begins` another one, with where
+    /// the `;` is missing.
+    fn explain(&self, told: Diagnostic, line: &Line<'_, '_>, begins: impl Fn(&Word<'_>) -> bool) -> Diagnostic {
         let within = |(at, whole): (Span, Span)| at.file == whole.file && (whole.start..whole.end).contains(&at.start);
         if told.related.is_some() || !told.span.zip(line.whole()).is_some_and(within) {
             return told;
         }
-        match line.words().zip(line.words().skip(1)).find(|(before, word)| self.begins_another(before, word)) {
+        let mut pairs = line.words().zip(line.words().skip(1));
+        match pairs.find(|(before, word)| self.line_ends(before.span, word.span) && begins(word)) {
             Some((before, _)) => told.related(before.span, syntax::NO_END),
             None => told,
         }
     }
 
-    /// Whether `word` is the name of a directive that may stand here, on a later line than the word before it.
-    fn begins_another(&self, before: &Word<'_>, word: &Word<'_>) -> bool {
-        let source = self.sources.find(word.span.file);
-        let between = source.and_then(|one| one.text().get(before.span.end as usize..word.span.start as usize));
-        !word.quoted
-            && between.is_some_and(|between| between.contains(&b'\n'))
-            && std::str::from_utf8(&word.text)
-                .is_ok_and(|name| directive::named(name).iter().any(|one| one.contexts.has(self.context)))
+    /// Whether a line of the text ends between two words.
+    fn line_ends(&self, before: Span, after: Span) -> bool {
+        let source = self.sources.find(after.file);
+        let between = source.and_then(|one| one.text().get(before.end as usize..after.start as usize));
+        between.is_some_and(|between| between.contains(&b'\n'))
+    }
+
+    /// Whether `word` is the name of a directive that may stand here.
+    fn is_directive(&self, word: &Word<'_>) -> bool {
+        let named = std::str::from_utf8(&word.text).map(directive::named).unwrap_or_default();
+        !word.quoted && named.iter().any(|one| one.contexts.has(self.context))
     }
 
     /// The directive of this name that may stand here.

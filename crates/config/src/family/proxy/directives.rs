@@ -168,8 +168,11 @@ fn pass(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
     let pass = if has_variables(line.arg(0)) {
         Pass::Evaluated(value::template(loader, line.arg(0))?)
     } else {
+        let written = line.text(0);
+        let scheme =
+            || written.contains("://").then(|| "write host and port alone; \"proxy_ssl on;\" is for TLS".to_owned());
         let target = address::parse_upstream(line.arg(0))
-            .map_err(|phrase| Refusal::Word(0, format!("{phrase} in upstream \"{}\"", line.text(0)), None))?;
+            .map_err(|phrase| Refusal::Word(0, format!("{phrase} in upstream \"{written}\""), scheme()))?;
         Pass::Group(loader.stream().upstreams.mention(&target, line)?)
     };
     loader.server().content.set_proxy(pass, client_chosen);

@@ -4,8 +4,8 @@ use policy::address::{self, Address, Host, Target};
 use syntax::scalar;
 
 use super::{PeerServer, Resolved};
-use crate::family::proxy::words::invalid_parameter;
 use crate::load::{Line, Loader, Refusal, text};
+use crate::value::did_you_mean;
 
 /// Adds the peers that `line` names to the block being read.
 pub(super) fn add(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Refusal> {
@@ -51,11 +51,21 @@ pub(super) fn add(loader: &mut Loader<'_>, line: &Line<'_, '_>) -> Result<(), Re
             }
             _ => None,
         };
-        read.ok_or_else(|| invalid_parameter(line, at))?;
+        read.ok_or_else(|| unknown_parameter(line, at))?;
     }
     locate(loader, line, &mut server, resolve, service)?;
     loader.stream().upstreams.current()?.servers.push(server);
     Ok(())
+}
+
+/// `invalid parameter "x"`, with the one that was probably meant where none has that name.
+fn unknown_parameter(line: &Line<'_, '_>, at: usize) -> Refusal {
+    const PARAMETERS: [&str; 8] =
+        ["weight", "max_conns", "max_fails", "fail_timeout", "backup", "down", "resolve", "service"];
+    let (name, _) = split(line.arg(at));
+    let known = PARAMETERS.iter().any(|one| one.as_bytes() == name);
+    let help = if known { None } else { did_you_mean(name, PARAMETERS) };
+    Refusal::Word(at, format!("invalid parameter \"{}\"", line.text(at)), help)
 }
 
 /// Finds the addresses of `server`, or what to ask for at run time.
