@@ -71,7 +71,8 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "proxy_buffer_size",
         "size",
         Some("16k"),
-        "Size of the relay's buffer in each direction.",
+        "Most bytes that the relay holds in each direction. Where it is not given streams in bulk are relayed by up to 256k at \
+         a time.",
         |loader, line, _| once(&mut loader.here().proxy.buffer_size, line, size),
     ),
     Directive::setting(

@@ -85,7 +85,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "proxy_ssl_verify_depth",
         "number",
         Some("1"),
-        "Longest chain of the upstream's certificate.",
+        "Most CAs between the upstream's certificate and one that is trusted.",
         |loader, line, _| once(&mut loader.here().proxy_ssl.context().verify_depth, line, number),
     ),
     Directive::setting(

@@ -179,7 +179,7 @@ pub(crate) const DIRECTIVES: &[Directive] = &[
         "ssl_verify_depth",
         "number",
         Some("1"),
-        "Longest chain of a client's certificate.",
+        "Most CAs between a client's certificate and one that is trusted.",
         |loader, line, _| once(&mut loader.here().ssl.context().verify_depth, line, number),
     ),
     Directive::setting(
