@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Gateway, Hello, TcpBackend};
+use testkit::{End, Gateway, Hello, TcpBackend};
 
 use crate::gateway;
 
@@ -273,4 +273,19 @@ fn a_reset_while_waiting() {
     gw.wait_error("connected to");
     client.reset();
     assert!(gw.access(1)[0].starts_with("200 "), "{:?}", gw.access(1));
+}
+
+#[test]
+fn what_goes_nowhere_ends_as_unread() {
+    let conf = "preread_timeout 200ms; ssl_preread on;\n\
+                server { listen 127.0.0.1:%silent; return ''; }\n\
+                server { listen 127.0.0.1:%none; }\n\
+                server { listen 127.0.0.1:%small; preread_buffer_size 20; return x; }";
+    let gw = gateway(conf).start();
+    let hello = Hello::named("a.test").bytes();
+    for (port, said) in [("silent", &hello[..]), ("silent", &hello[..9]), ("none", &hello[..]), ("small", &hello[..])] {
+        let mut client = gw.connect(port);
+        client.send(said);
+        assert_eq!(client.recv_end().1, End::Reset, "{port} {}", said.len());
+    }
 }

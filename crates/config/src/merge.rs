@@ -123,7 +123,7 @@ pub(crate) fn stream(loader: &mut Loader<'_>, end: Place) -> Result<Stream, Diag
     let ports = std::mem::take(&mut loader.stream().ports);
     ports.check_certificates(&listen, &servers)?;
     check_variables(loader)?;
-    let listeners = ports.finish(&listen, loader)?;
+    let listeners = ports.finish(&listen, &servers, loader)?;
     let draft = loader.stream();
     Ok(Stream {
         variables: Arc::new(std::mem::take(&mut draft.variables)),

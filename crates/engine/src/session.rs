@@ -6,6 +6,7 @@ mod action;
 mod attempts;
 mod content;
 mod counting;
+mod early;
 pub mod fail;
 mod guard;
 mod identity;
@@ -51,6 +52,7 @@ use fail::Cause;
 use parting::Parting;
 
 pub use action::Action;
+pub use preread::Preread;
 pub use rare::Rare;
 
 /// Room for a rendered text before it has to grow.
@@ -100,8 +102,8 @@ pub struct Session {
     has_upstream: Cell<bool>,
     /// Upstream attempts, the last one the current.
     pub attempts: RefCell<Vec<Attempt>>,
-    /// What preread learnt from the `ClientHello`.
-    pub hello: RefCell<Option<Box<wire::client_hello::Hello>>>,
+    /// What preread learnt and took from the client.
+    pub preread: RefCell<Option<Box<Preread>>>,
     rare: OnceCell<Box<Rare>>,
 }
 
@@ -181,7 +183,7 @@ impl Session {
             has_upstream: Cell::default(),
             has_spoken: Cell::new(deferred),
             attempts: RefCell::default(),
-            hello: RefCell::default(),
+            preread: RefCell::default(),
             rare: kept.map_or_else(OnceCell::new, OnceCell::from),
         }
     }
@@ -367,6 +369,7 @@ async fn once(accepted: Box<Accepted>, client: &mut End) -> Over {
         }
     };
     session.end(status);
+    preread::leave(&session);
     Over::Ended(Parting::of(&session))
 }
 

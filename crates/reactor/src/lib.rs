@@ -22,5 +22,5 @@ pub use event::Event;
 pub use executor::{Runtime, TaskId, current_task, now, spawn, wake, wake_all, wake_current, wall, yield_now};
 pub use listener::Listener;
 pub use remote::Remote;
-pub use socket::{ConnectError, Socket};
+pub use socket::{ConnectError, Socket, is_near};
 pub use timer::{Elapsed, Timer, sleep, timeout};

@@ -30,7 +30,7 @@ use os::epoll::Interest;
 use crate::executor::{with, with_any};
 use crate::slab::Key;
 
-pub use connect::ConnectError;
+pub use connect::{ConnectError, is_near};
 use readiness::{CALM, END, FAILED, OVER, ROOM_TOLD};
 pub(crate) use readiness::{READ, Readiness, WRITE};
 

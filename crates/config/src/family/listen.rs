@@ -56,6 +56,8 @@ pub struct VirtualAddress {
     pub names: Option<ServerNames<ServerId>>,
     /// Every server on the address in written order.
     pub servers: Vec<ServerId>,
+    /// Whether any of them hands its connections to other listeners (`pass`).
+    pub passes: bool,
 }
 
 /// Socket options of a `listen`.

@@ -90,7 +90,7 @@ fn is_path_in_disguise(s: &Session) -> bool {
         name.iter().any(|byte| matches!(byte, b'/' | b':' | 0)) || name.windows(2).any(|pair| pair == b"..")
     };
     let asked = s.rare_if_any().and_then(|rare| rare.server_name.borrow().as_deref().map(odd));
-    let preread = s.hello.borrow().as_ref().and_then(|hello| hello.server_name().map(odd));
+    let preread = s.preread.borrow().as_ref().and_then(|preread| preread.server_name().map(odd));
     asked == Some(true) || preread == Some(true)
 }
 

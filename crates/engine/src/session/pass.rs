@@ -18,8 +18,7 @@ pub(super) fn run(s: &Session, client: &End, to: &Pass) -> Phase {
     if s.is_udp() {
         return Err(Cause::PassUdp);
     }
-    let consumed = s.rare_if_any().is_some_and(|rare| !rare.consumed.borrow().is_empty());
-    if matches!(client, End::Tls(_)) && consumed {
+    if matches!(client, End::Tls(_)) && s.preread.borrow().as_ref().is_some_and(|preread| !preread.said.is_empty()) {
         return Err(Cause::PassPreread);
     }
     if s.passes >= MOST {

@@ -1,35 +1,84 @@
-//! Preread: the `ClientHello`, looked into without being consumed (`ssl_preread`).
+//! Preread: what a client says first, looked into for its `ClientHello` (`ssl_preread`).
 
-use std::io;
 use std::task::Poll;
 
+use policy::address::Address;
 use wire::client_hello::{Hello, Progress};
 
 use super::fail::Cause;
 use super::{Action, Phase, Session};
 use crate::relay::{self, End};
 
-/// Reads the `ClientHello` and switches to the server it names. What had to be consumed for that,
-/// under TLS termination, is kept in the session to be sent on first.
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Preread {
+    /// The hello, unless what came is something else.
+    pub hello: Option<Hello>,
+    /// What was taken from the client and has gone nowhere yet.
+    pub said: Box<[u8]>,
+}
+
+impl Preread {
+    /// The name that the client asks for.
+    pub fn server_name(&self) -> Option<&[u8]> {
+        self.hello.as_ref()?.server_name()
+    }
+}
+
+/// Reads the `ClientHello` and switches to the server it names.
 pub(super) async fn read(s: &Session, client: &mut End) -> Phase {
     s.doing(Action::Prereading);
     let timeout = s.server().conf.core.preread_timeout;
     let look = async {
         match client {
-            End::Plain(_) => peek(s).await,
-            End::Tls(_) => consume(s, client).await,
+            End::Plain(_) if !may_take(s) => peek(s).await,
+            _ => take(s, client).await,
         }
     };
     let Ok(looked) = reactor::timeout(timeout, look).await else { return Err(Cause::Told(200)) };
     looked?;
-    let hello = s.hello.borrow();
-    if let Some(name) = hello.as_ref().and_then(|hello| hello.server_name()).filter(|name| !name.is_empty()) {
+    let preread = s.preread.borrow();
+    if let Some(name) = preread.as_ref().and_then(|preread| preread.server_name()).filter(|name| !name.is_empty()) {
         s.switch_by_name(name);
     }
     Ok(())
 }
 
-/// Peeks until the hello is whole or known not to be one. Nothing is consumed.
+/// Whether what a client says may be taken from its socket: nobody may want to find it there, and [`leave`] be able to
+/// hide that it was.
+fn may_take(s: &Session) -> bool {
+    let address = s.virtual_address();
+    !address.passes && matches!(address.address, Address::Inet(_))
+}
+
+/// Has the connection end as if what was taken from it and went nowhere were still unread: with a reset.
+pub(super) fn leave(s: &Session) {
+    let is_plain = !s.virtual_address().ssl;
+    if is_plain && s.preread.borrow().as_ref().is_some_and(|preread| !preread.said.is_empty()) {
+        // Without it the client sees an end, which is no harm.
+        let _ = os::options::set_reset_on_close(&s.socket);
+    }
+}
+
+/// What was taken from the client, for whoever passes it on now. What a plain client said counts as received by that.
+pub(super) fn said(s: &Session, client: &End) -> Vec<u8> {
+    let said = take_back(s);
+    if matches!(client, End::Plain(_)) {
+        s.received.set(s.received.get() + said.len() as u64);
+    }
+    said
+}
+
+/// Nobody is to have what was taken from the client.
+pub(super) fn forget(s: &Session) {
+    drop(take_back(s));
+}
+
+fn take_back(s: &Session) -> Vec<u8> {
+    s.preread.borrow_mut().as_mut().map(|preread| std::mem::take(&mut preread.said)).unwrap_or_default().into()
+}
+
+/// Peeks until the hello is whole or known not to be one. Nothing is taken.
 async fn peek(s: &Session) -> Phase {
     let size = s.server().conf.core.preread_buffer_size;
     std::future::poll_fn(|_| {
@@ -45,9 +94,9 @@ async fn peek(s: &Session) -> Phase {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(Cause::Told(200))),
                     Poll::Ready(Ok(bytes)) => bytes,
                 };
-                let mut hello = Hello::new();
-                let progress = hello.feed(buffer.get(..bytes).unwrap_or_default());
-                if keep(s, hello, progress) {
+                let (hello, is_over) = understand(buffer.get(..bytes).unwrap_or_default());
+                keep(s, Preread { hello, said: Box::default() });
+                if is_over {
                     return Poll::Ready(Ok(()));
                 }
                 if bytes >= size {
@@ -64,40 +113,49 @@ async fn peek(s: &Session) -> Phase {
     .await
 }
 
-/// Reads decrypted bytes until the hello inside is whole or known not to be one.
-async fn consume(s: &Session, client: &mut End) -> Phase {
+/// Takes bytes until the hello in them is whole or known not to be one.
+async fn take(s: &Session, client: &mut End) -> Phase {
     let size = s.server().conf.core.preread_buffer_size;
-    let mut buffer = vec![0; size];
-    let mut filled = 0;
+    let is_plain = matches!(client, End::Plain(_));
     loop {
-        let room = buffer.get_mut(filled..).unwrap_or_default();
-        if room.is_empty() {
+        let taken = s.preread.borrow().as_ref().map_or(0, |preread| preread.said.len());
+        if taken >= size {
             return Err(Cause::PrereadFull);
         }
         let read = std::future::poll_fn(|_| {
-            let read = client.poll_read(room);
-            s.has_spoken.set(s.has_spoken.get() && read.is_ready());
-            read
+            relay::with_scratch(size - taken, |buffer| match client.poll_read(buffer) {
+                Poll::Pending => {
+                    // What is waited for counts as there, unread, when this is over; not so under TLS.
+                    s.has_spoken.set(is_plain);
+                    Poll::Pending
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(Cause::ClientRead(error))),
+                Poll::Ready(Ok(0)) => Poll::Ready(Err(Cause::Told(200))),
+                Poll::Ready(Ok(bytes)) => Poll::Ready(Ok(add(s, buffer.get(..bytes).unwrap_or_default()))),
+            })
         });
-        let bytes: io::Result<usize> = read.await;
-        match bytes {
-            Err(error) => return Err(Cause::ClientRead(error)),
-            Ok(0) => return Err(Cause::Told(200)),
-            Ok(bytes) => filled += bytes,
-        }
-        let mut hello = Hello::new();
-        let progress = hello.feed(buffer.get(..filled).unwrap_or_default());
-        if keep(s, hello, progress) {
-            buffer.truncate(filled);
-            s.rare().consumed.replace(buffer);
+        if read.await? {
             return Ok(());
         }
     }
 }
 
-/// Keeps what is known for the variables; true when there is no more to learn.
-fn keep(s: &Session, hello: Hello, progress: Progress) -> bool {
-    let hello = (progress != Progress::NotTls).then_some(hello);
-    *s.hello.borrow_mut() = hello.map(Box::new);
-    progress != Progress::NeedMore
+/// Adds to what was taken; true when there is no more to learn.
+fn add(s: &Session, bytes: &[u8]) -> bool {
+    let mut said = take_back(s);
+    said.extend_from_slice(bytes);
+    let (hello, is_over) = understand(&said);
+    keep(s, Preread { hello, said: said.into() });
+    is_over
+}
+
+fn keep(s: &Session, preread: Preread) {
+    s.preread.replace(Some(Box::new(preread)));
+}
+
+/// What `bytes` say of the hello, and whether there is no more to learn.
+fn understand(bytes: &[u8]) -> (Option<Hello>, bool) {
+    let mut hello = Hello::new();
+    let progress = hello.feed(bytes);
+    ((progress != Progress::NotTls).then_some(hello), progress != Progress::NeedMore)
 }

@@ -7,7 +7,7 @@ use syntax::Level;
 
 use super::fail::Cause;
 use super::reach::{self, Reached, header};
-use super::{Action, Phase, Session, overload};
+use super::{Action, Phase, Session, overload, preread};
 use crate::log::{level_of, text_of};
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 
@@ -15,9 +15,10 @@ use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     s.start_proxying();
     // Over soon, so it lives on the heap meanwhile.
-    let Reached { group, mut upstream, picked, early, began } =
+    let Reached { group, mut upstream, picked, early, said, began } =
         overload::within(s, reach::run(s, client, pass)).await?;
-    let stop = carry(s, (client, &mut upstream), early, began).await;
+    let first = first(s, (client, &upstream), early, said);
+    let stop = carry(s, (client, &mut upstream), first, began).await;
     let done = stopped(s, &stop);
     s.finish_attempt();
     picked.release(s.attempt_first_byte(), s.attempt_time());
@@ -30,20 +31,24 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     done
 }
 
-/// Relays between the two ends. What came `early` was read from the client already, and goes out before anything else
-/// of it; `began` is the second in which the content phase did.
+/// What goes to the upstream before anything else: the PROXY header, what preread took, what came `early`. Of it `said`
+/// bytes are there already.
+fn first(s: &Session, (client, upstream): (&End, &End), early: Vec<u8>, said: usize) -> Vec<u8> {
+    let header = if matches!(upstream, End::Plain(_)) { header(s) } else { Vec::new() };
+    let all = [header, preread::said(s, client), early];
+    let is_said = all.iter().map(Vec::len).sum::<usize>() <= said;
+    if is_said { Vec::new() } else { all.concat().split_off(said) }
+}
+
+/// Relays between the two ends. `first` goes to the upstream before anything that is read from the client; `began` is
+/// the second in which the content phase did.
 fn carry<'a>(
     s: &'a Session,
     (client, upstream): (&'a mut End, &'a mut End),
-    mut early: Vec<u8>,
+    first: Vec<u8>,
     began: i64,
 ) -> impl Future<Output = Stop> + 'a {
     let proxy = &s.server().conf.proxy;
-    let mut first = if matches!(upstream, End::Plain(_)) { header(s) } else { Vec::new() };
-    if let Some(rare) = s.rare_if_any() {
-        first.append(&mut rare.consumed.borrow_mut());
-    }
-    first.append(&mut early);
     let up = Flow::new(&s.received, &s.to_upstream, first, limit(s, proxy.upload_rate.as_ref(), began));
     let down_limit = limit(s, proxy.download_rate.as_ref(), began);
     let down = Flow::new(&s.from_upstream, &s.sent, Vec::new(), down_limit);

@@ -16,8 +16,6 @@ pub struct Rare {
     pub header: OnceCell<Box<wire::proxy_protocol::Header>>,
     /// The peer's own address where realip replaced it.
     pub original: OnceCell<Address>,
-    /// Bytes that preread took from the client and that go to the upstream first.
-    pub consumed: RefCell<Vec<u8>>,
     /// What variables may ask of the client's TLS connection.
     pub tls: OnceCell<crate::tls::Connection>,
     /// The name that the `ClientHello` asked for, known while the handshake is under way.

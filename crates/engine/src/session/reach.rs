@@ -5,23 +5,19 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 use config::family::proxy::{HeaderVersion, Pass};
 use policy::address::{self, Address};
 use reactor::Socket;
 use syntax::Level;
 
+use super::early::Early;
 use super::fail::Cause;
-use super::proxy::Told;
 use super::{Action, Phase, Session, content, upstream_tls};
 use crate::counters::{self, Counter};
 use crate::log::{errno, text_of};
-use crate::relay::{End, Moment, Report, Side, Way, with_scratch};
+use crate::relay::{End, Moment};
 use crate::upstream::{Attempt, Datagrams, Group, Picked, Picker};
-
-/// What a client may say before the upstream is reached, where `proxy_buffer_size` is not set.
-const BUFFER: usize = 16 * 1024;
 
 /// An upstream that was reached.
 pub(super) struct Reached {
@@ -33,6 +29,8 @@ pub(super) struct Reached {
     pub(super) picked: Picked,
     /// What was read from the client meanwhile.
     pub(super) early: Vec<u8>,
+    /// How much of what goes first has gone already.
+    pub(super) said: usize,
     /// The second in which the content phase began.
     pub(super) began: i64,
 }
@@ -43,8 +41,8 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase<Rea
     let local = local(s);
     let mut early = Early::new(s, client);
     let group = early.during(s, content::group(s, pass)).await?;
-    let (upstream, picked) = connect(s, &group, local.as_ref(), &mut early).await?;
-    Ok(Reached { group, upstream, picked, early: early.bytes, began })
+    let (upstream, picked, said) = connect(s, &group, local.as_ref(), &mut early).await?;
+    Ok(Reached { group, upstream, picked, early: early.bytes, said, began })
 }
 
 /// What `proxy_bind` comes to for one session.
@@ -68,71 +66,6 @@ pub(super) fn local(s: &Session) -> Option<Local> {
         return None;
     };
     Some(Local { address, text, transparent: bind.transparent })
-}
-
-/// The client while the upstream is not reached. Where it has said something already (a PROXY header, a handshake) what
-/// it says is taken at once, as far as it fits a buffer; otherwise that waits in the socket.
-struct Early<'a> {
-    client: &'a mut End,
-    bytes: Vec<u8>,
-    room: usize,
-    begun: bool,
-}
-
-impl<'a> Early<'a> {
-    fn new(s: &Session, client: &'a mut End) -> Self {
-        let room = if s.has_spoken.get() { s.server().conf.proxy.buffer_size.unwrap_or(BUFFER) } else { 0 };
-        Self { client, bytes: Vec::new(), room, begun: false }
-    }
-
-    /// Waits for `step` and reads meanwhile.
-    async fn during<T>(&mut self, s: &Session, step: impl Future<Output = T>) -> T {
-        let mut step = std::pin::pin!(step);
-        std::future::poll_fn(|context| {
-            let done = step.as_mut().poll(context);
-            if done.is_pending() && self.room > 0 {
-                let is_first = !std::mem::replace(&mut self.begun, true);
-                if self.read(s) || is_first {
-                    s.doing(Action::Proxying);
-                }
-            }
-            done
-        })
-        .await
-    }
-
-    /// Takes what there is, where nothing was waited for yet.
-    fn begin(&mut self, s: &Session) {
-        if self.room > 0 && !std::mem::replace(&mut self.begun, true) {
-            self.read(s);
-        }
-    }
-
-    /// Takes what there is; whether there was anything.
-    fn read(&mut self, s: &Session) -> bool {
-        let before = self.bytes.len();
-        while self.bytes.len() < self.room {
-            let (bytes, room, client) = (&mut self.bytes, self.room, &mut *self.client);
-            let read = with_scratch(room - bytes.len(), |buffer| {
-                let read = client.poll_read(buffer);
-                if let Poll::Ready(Ok(count)) = &read {
-                    bytes.extend_from_slice(buffer.get(..*count).unwrap_or_default());
-                }
-                read
-            });
-            match read {
-                Poll::Pending => break,
-                Poll::Ready(Ok(count)) if count > 0 => s.received.set(s.received.get() + count as u64),
-                Poll::Ready(Ok(_)) => self.room = 0,
-                Poll::Ready(Err(error)) => {
-                    let call = self.client.call(Way::From);
-                    Told(s).failed(Side::Client, Way::From, call, &error);
-                    self.room = 0;
-                }
-            }
-        }
-        self.bytes.len() > before
-    }
 }
 
 /// Why one attempt came to nothing.
@@ -194,15 +127,20 @@ impl<'a> Attempts<'a> {
 }
 
 /// Connects to a peer of `group`.
-async fn connect(s: &Session, group: &Rc<Group>, local: Option<&Local>, early: &mut Early<'_>) -> Phase<(End, Picked)> {
+async fn connect(
+    s: &Session,
+    group: &Rc<Group>,
+    local: Option<&Local>,
+    early: &mut Early<'_>,
+) -> Phase<(End, Picked, usize)> {
     let mut attempts = Attempts::new(s, group);
     loop {
         let picked = attempts.begin()?;
         match attempt(s, group, &picked, local, early).await {
-            Ok(end) => {
+            Ok((end, said)) => {
                 picked.connected(s.attempt_time());
                 s.connected();
-                return Ok((end, picked));
+                return Ok((end, picked, said));
             }
             Err(Missed::Session(cause)) => return Err(cause),
             Err(Missed::Peer) => attempts.missed(&picked)?,
@@ -210,20 +148,25 @@ async fn connect(s: &Session, group: &Rc<Group>, local: Option<&Local>, early: &
     }
 }
 
-/// One attempt: connect, PROXY header, TLS.
+/// One attempt: connect, PROXY header, TLS; how much of what goes first has gone already.
 async fn attempt(
     s: &Session,
     group: &Rc<Group>,
     picked: &Picked,
     local: Option<&Local>,
     early: &mut Early<'_>,
-) -> Result<End, Missed> {
+) -> Result<(End, usize), Missed> {
     let server = s.server();
+    let context = server.tls.client.current();
     let to = crate::net::sock_addr(&picked.address);
     let socket = prepare(s, os::socket::stream(&to), local)?;
-    let connecting = early.during(s, Socket::connect(socket, &to));
-    let socket = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
-        Ok(Ok(socket)) => Rc::new(socket),
+    let words = if context.is_none() && reactor::is_near(&to) { words(s, &early.bytes) } else { Vec::new() };
+    let connecting = early.during(s, Socket::connect_saying(socket, &to, &words));
+    let (socket, said) = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
+        Ok(Ok((socket, said))) => {
+            s.to_upstream.set(said as u64);
+            (Rc::new(socket), said)
+        }
         Ok(Err(error)) => {
             tell_failed(s, picked, error.as_io(), error.at_once());
             return Err(Missed::Peer);
@@ -236,10 +179,10 @@ async fn attempt(
     if server.conf.core.tcp_nodelay && matches!(picked.address, Address::Inet(_)) {
         socket.set_nodelay();
     }
-    match server.tls.client.current() {
+    match context {
         None => {
             announce(s, &socket, picked);
-            Ok(End::Plain(socket))
+            Ok((End::Plain(socket), said))
         }
         Some(context) => {
             if server.conf.proxy.protocol != HeaderVersion::Off {
@@ -254,7 +197,7 @@ async fn attempt(
             let shaken = shaking.await.inspect_err(|_| counters::count(Counter::UpstreamHandshakesFailed));
             let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
             announce(s, &socket, picked);
-            Ok(end)
+            Ok((end, 0))
         }
     }
 }
@@ -371,6 +314,16 @@ fn announce(s: &Session, socket: &Socket, picked: &Picked) {
     let udp = if s.is_udp() { "udp " } else { "" };
     let local = socket.local_addr().map_or_else(|_| String::new(), |local| crate::net::address(local).to_string());
     s.log_plain(Level::Info, format_args!("{udp}proxy {local} connected to {}", picked.name));
+}
+
+/// What goes to a plain upstream before anything that is read by and by.
+fn words(s: &Session, early: &[u8]) -> Vec<u8> {
+    let mut words = header(s);
+    if let Some(preread) = &*s.preread.borrow() {
+        words.extend_from_slice(&preread.said);
+    }
+    words.extend_from_slice(early);
+    words
 }
 
 /// The PROXY header for the upstream, if one is asked for.

@@ -3,7 +3,7 @@
 use policy::template::Template;
 
 use super::fail::Cause;
-use super::{Action, Session};
+use super::{Action, Session, preread};
 use crate::relay::{self, End, Way};
 
 /// How long the text may take to be sent, milliseconds.
@@ -14,7 +14,8 @@ const DISCARDED: usize = 64 * 1024;
 
 /// Takes what the client has sent and nobody has read: closing over it would be a reset, which may cost the client the
 /// end of the text.
-fn discard(client: &End) {
+fn discard(s: &Session, client: &End) {
+    preread::forget(s);
     if let End::Plain(socket) = client {
         // What went wrong with it is of no matter any more.
         let _ = relay::with_scratch(DISCARDED, |scratch| socket.try_read(scratch));
@@ -30,7 +31,7 @@ pub(super) async fn run(s: &Session, client: &mut End, text: &Template) -> super
     }
     match reactor::timeout(SEND_TIMEOUT, client.write_all(&text, &s.sent)).await {
         Ok(Ok(())) => {
-            discard(client);
+            discard(s, client);
             Ok(())
         }
         Ok(Err(error)) => Err(Cause::ReturnFailed(client.call(Way::To), error)),

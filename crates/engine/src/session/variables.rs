@@ -100,8 +100,8 @@ impl Session {
     }
 
     fn preread(&self, which: Builtin, out: &mut Vec<u8>) -> bool {
-        let hello = self.hello.borrow();
-        let Some(hello) = &*hello else { return false };
+        let preread = self.preread.borrow();
+        let Some(hello) = preread.as_ref().and_then(|preread| preread.hello.as_ref()) else { return false };
         match which {
             Builtin::SslPrereadProtocol => bytes(out, hello.protocol().unwrap_or_default().as_bytes()),
             Builtin::SslPrereadServerName => bytes(out, hello.server_name().unwrap_or_default()),

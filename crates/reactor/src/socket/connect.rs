@@ -35,29 +35,50 @@ impl From<ConnectError> for io::Error {
     }
 }
 
-/// Whether an address is this machine's own without doubt.
-fn is_near(address: &SockAddr) -> bool {
+/// Whether an address is this machine's own without doubt, so that who connects there is answered before connect(2)
+/// returns, as a rule.
+pub fn is_near(address: &SockAddr) -> bool {
     matches!(address, SockAddr::Inet(address) if address.ip().is_loopback())
 }
 
 impl Socket {
     /// Connects a prepared stream socket. One that connects at once is not waited for.
     pub async fn connect(fd: OwnedFd, to: &SockAddr) -> Result<Self, ConnectError> {
+        Self::connect_saying(fd, to, &[]).await.map(|(socket, _)| socket)
+    }
+
+    /// The same, and how many of `words` have been sent, which they are where that spares the question whether the other
+    /// side has answered.
+    pub async fn connect_saying(fd: OwnedFd, to: &SockAddr, words: &[u8]) -> Result<(Self, usize), ConnectError> {
         let at_once = |error| ConnectError { error, at_once: true };
+        let later = |error| ConnectError { error, at_once: false };
         let connected = os::socket::connect(&fd, to).map_err(at_once)?;
         let socket = Self::connected(fd, to);
         // Nothing can have come yet: the first read waits.
         socket.assumed.set(WRITE);
-        // On one machine the other side has answered meanwhile, as a rule.
-        if connected == Connect::InProgress && !(is_near(to) && os::socket::is_connected(&socket.fd)) {
-            socket.assumed.set(0);
-            socket.writable().await.map_err(at_once)?;
-            // epoll tells a failure apart, so success needs no question.
-            if socket.with_ready(|ready| *ready & FAILED != 0) {
-                os::socket::take_error(&socket.fd).map_err(|error| ConnectError { error, at_once: false })?;
+        if connected == Connect::Done {
+            return Ok((socket, 0));
+        }
+        let mut failed = Ok(());
+        if is_near(to) && words.is_empty() && os::socket::is_connected(&socket.fd) {
+            return Ok((socket, 0));
+        }
+        if is_near(to) && !words.is_empty() {
+            match socket.try_write(words) {
+                Ok(sent) => return Ok((socket, sent)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Told once, as where it is waited for.
+                Err(error) => failed = Err(later(error)),
             }
         }
-        Ok(socket)
+        socket.assumed.set(0);
+        socket.writable().await.map_err(at_once)?;
+        failed?;
+        // epoll tells a failure apart, so success needs no question.
+        if socket.with_ready(|ready| *ready & FAILED != 0) {
+            os::socket::take_error(&socket.fd).map_err(later)?;
+        }
+        Ok((socket, 0))
     }
 
     /// A TCP connection to `to`.

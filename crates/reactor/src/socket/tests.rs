@@ -354,6 +354,30 @@ fn a_connection_within_the_machine_needs_no_wait_as_a_rule() {
 }
 
 #[test]
+fn what_is_to_be_said_is_said_with_the_connection() {
+    run(async {
+        let (listener, at) = listener();
+        let begin = |words| Socket::connect_saying(os::socket::stream(&at).unwrap(), &at, words);
+        let (_client, sent) = begin(b"hello").await.unwrap();
+        let server = accept(&listener).await;
+        let mut heard = [0; 9];
+        assert_eq!(server.read(&mut heard).await.unwrap(), 5);
+        assert_eq!((sent, &heard[..5]), (5, &b"hello"[..]));
+        assert_eq!(begin(b"").await.unwrap().1, 0);
+    });
+}
+
+#[test]
+fn where_nobody_is_nothing_is_said() {
+    run(async {
+        let (fd, at) = listening();
+        drop(fd);
+        let error = Socket::connect_saying(os::socket::stream(&at).unwrap(), &at, b"hello").await.unwrap_err();
+        assert_eq!((error.as_io().kind(), error.at_once()), (io::ErrorKind::ConnectionRefused, false));
+    });
+}
+
+#[test]
 fn a_connection_that_is_not_taken_is_waited_for() {
     run(async {
         let (fd, at) = listening();
@@ -364,6 +388,8 @@ fn a_connection_that_is_not_taken_is_waited_for() {
             taken.push(socket.unwrap());
             assert!(taken.len() < 10);
         }
+        let words = Socket::connect_saying(os::socket::stream(&at).unwrap(), &at, b"hello");
+        assert!(timeout(QUIET, words).await.is_err(), "it is waited for with words, too");
     });
 }
 

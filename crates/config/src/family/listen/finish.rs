@@ -8,7 +8,7 @@ use super::ports::{Port, Ports, Shared};
 use super::{Listener, VirtualAddress};
 use crate::family::core::hashes;
 use crate::load::Loader;
-use crate::{Server, ServerId};
+use crate::{Content, Server, ServerId};
 
 impl Ports {
     /// Refuses addresses with `ssl` whose servers have no certificate to show.
@@ -31,10 +31,20 @@ impl Ports {
     }
 
     /// The sockets to bind. `drafts` are those of the servers.
-    pub(crate) fn finish(self, drafts: &[Draft], loader: &mut Loader<'_>) -> Result<Vec<Listener>, Diagnostic> {
+    pub(crate) fn finish(
+        self,
+        drafts: &[Draft],
+        servers: &[Server],
+        loader: &mut Loader<'_>,
+    ) -> Result<Vec<Listener>, Diagnostic> {
         let mut listeners = Vec::new();
         for port in self.list {
             port.finish(drafts, loader, &mut listeners)?;
+        }
+        let passes =
+            |id: &ServerId| servers.get(id.0 as usize).is_some_and(|server| matches!(server.content, Content::Pass(_)));
+        for address in listeners.iter_mut().flat_map(|listener| &mut listener.addresses) {
+            address.passes = address.servers.iter().any(passes);
         }
         Ok(listeners)
     }
@@ -79,6 +89,7 @@ impl Shared {
             default: self.default,
             names: table,
             servers: self.servers,
+            passes: false,
         })
     }
 
