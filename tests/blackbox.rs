@@ -32,6 +32,7 @@ mod blackbox {
     mod server_name;
     mod service_manager;
     mod signals;
+    mod slow_peers;
     mod ssl;
     mod ssl_end;
     mod ssl_preread;

@@ -1,11 +1,9 @@
 //! `proxy_pass` and its kin: relay, ends, timeouts, next upstream, buffers, rates, sockets.
 
-use std::io::Read;
 use std::time::{Duration, Instant};
 
-use testkit::{End, Peer, Port, TcpBackend, TlsClient};
+use testkit::{End, Peer, Port, TcpBackend};
 
-use super::ssl::CERT;
 use crate::gateway;
 
 const LOG: &str = "log_format f '$status $bytes_received $bytes_sent $upstream_bytes_sent $upstream_bytes_received $upstream_addr';\n\
@@ -216,51 +214,6 @@ fn activity_restarts_proxy_timeout() {
         client.send("a");
         assert_eq!(client.recv(1), b"a");
     }
-}
-
-/// A relay that takes its time with what comes back.
-fn slow(to: String) -> TcpBackend {
-    TcpBackend::start(move |peer| {
-        let out = Peer::connect_narrow(&to);
-        let (mut said, mut heard) = (peer.socket().try_clone().unwrap(), out.socket().try_clone().unwrap());
-        let asking = std::thread::spawn(move || std::io::copy(&mut said, &mut heard));
-        let mut part = [0; 4096];
-        while let Ok(count @ 1..) = out.socket().read(&mut part) {
-            peer.send(&part[..count]);
-            testkit::hold("time passes", Duration::from_millis(60), || true);
-        }
-        peer.finish_sending();
-        let _ = asking.join();
-        Vec::new()
-    })
-}
-
-#[test]
-fn a_client_that_takes_little_at_a_time_is_not_idle() {
-    let text = format!("{}<<<end>>>", "0123456789".repeat(16_000));
-    let up = TcpBackend::start({
-        let text = text.clone();
-        move |peer| {
-            peer.send(&text);
-            peer.recv_end().0
-        }
-    });
-    let conf = format!(
-        "{CERT}proxy_timeout 1500ms;\n\
-         server {{ listen 127.0.0.1:%plain sndbuf=4k; proxy_pass %up; }}\n\
-         server {{ listen 127.0.0.1:%tls ssl sndbuf=4k; proxy_pass %up; }}"
-    );
-    let gw = gateway(&conf).with("up", up.addr()).start();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let slow = slow(gw.addr("plain"));
-            let mut client = Peer::connect(slow.addr());
-            assert!(client.recv(text.len()) == text.as_bytes(), "what came differs");
-        });
-        let got = TlsClient::new(slow(gw.addr("tls")).addr()).args("-quiet").until("<<<end>>>").run().stdout;
-        assert_eq!(got.len(), text.len());
-        assert!(got == text, "what came through TLS differs");
-    });
 }
 
 #[test]

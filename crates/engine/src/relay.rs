@@ -144,7 +144,7 @@ pub fn run<'a>(
             }
             return Poll::Pending;
         }
-        if moved > 0 || !timer.is_set() {
+        if client.has_moved() | upstream.has_moved() || moved > 0 || !timer.is_set() {
             timer.set(reactor::now() + manner.idle);
         }
         timer.poll_expired().map(|()| Stop::Idle)

@@ -126,7 +126,7 @@ impl TlsEnd {
     /// Writes a record, or several with one call; of those, some may be owed then.
     fn write(&mut self, bytes: &[u8]) -> Result<Transfer, StreamError> {
         let mut stream = self.stream.borrow_mut();
-        if bytes.len() <= RECORD || stream.socket().owes() {
+        if bytes.len() <= RECORD || stream.socket().owes() > 0 {
             return stream.write(bytes);
         }
         let bytes = bytes.get(..GATHER).unwrap_or(bytes);
@@ -243,6 +243,14 @@ impl End {
         }
     }
 
+    /// How much memory is taken by what the system did not take when it was written, bytes.
+    pub(super) fn owes(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(end) => end.stream.borrow().socket().owes(),
+        }
+    }
+
     /// Hands the system what it did not take when it was written; 0 when it has everything.
     pub(super) fn poll_flush(&mut self) -> Poll<io::Result<usize>> {
         match self {
@@ -272,6 +280,14 @@ impl End {
                 end.say_goodbye();
                 end.socket.shutdown_write()
             }
+        }
+    }
+
+    /// Whether bytes have come or gone since this was last asked that reads and writes did not tell of: parts of records.
+    pub(super) fn has_moved(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(end) => end.stream.borrow_mut().socket_mut().has_moved(),
         }
     }
 

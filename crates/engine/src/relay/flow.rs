@@ -11,8 +11,9 @@ use super::{End, Limit, Manner, Moment, Way};
 /// largest packets that there are (64 KiB with their headers, between programs of one machine), also as TLS records.
 const SCRATCH: usize = 127 * 1024;
 const SPLICE: usize = 256 * 1024;
-/// The most that one read brings under a rate, which is then paused for: what a buffer holds by default.
-const PACED: usize = 16 * 1024;
+/// The most that one read brings under a rate, which is then paused for, and that is held of what comes little by little
+/// for a side that takes nothing: what a buffer holds by default.
+const BUFFER_SIZE: usize = 16 * 1024;
 /// Full reads in a row after which a direction counts as bulk.
 const BULK_AFTER: u8 = 2;
 /// Spliced pieces smaller than this, in a row, after which it no longer does.
@@ -39,6 +40,8 @@ pub struct Flow<'a> {
     held: Held,
     limit: Option<Box<Limit>>,
     ended: bool,
+    /// Whether not all that was read is written.
+    is_stuck: bool,
     shut: bool,
     streak: u8,
 }
@@ -63,7 +66,8 @@ impl<'a> Flow<'a> {
     pub fn new(read: &'a Cell<u64>, written: &'a Cell<u64>, first: Vec<u8>, limit: Option<Limit>) -> Self {
         let held =
             if first.is_empty() { Held::Nothing } else { Held::Bytes(Box::new(Kept { bytes: first, written: 0 })) };
-        Self { read, written, held, limit: limit.map(Box::new), ended: false, shut: false, streak: 0 }
+        let limit = limit.map(Box::new);
+        Self { read, written, held, limit, ended: false, is_stuck: false, shut: false, streak: 0 }
     }
 
     /// Bytes read so far.
@@ -78,7 +82,7 @@ impl<'a> Flow<'a> {
 
     /// Whether its source has ended and everything is written.
     pub(super) fn finished(&self) -> bool {
-        self.ended && matches!(self.held, Held::Nothing)
+        self.ended && !self.is_stuck && matches!(self.held, Held::Nothing)
     }
 
     pub(super) fn paused_until(&self) -> Option<u64> {
@@ -89,28 +93,25 @@ impl<'a> Flow<'a> {
     /// source ends it, so that what is held still goes out.
     pub(super) fn step(&mut self, from: &mut End, to: &mut End, manner: &Manner) -> Result<usize, (Way, io::Error)> {
         let (moved, is_all) = self.flush(to).map_err(|error| (Way::To, error))?;
-        if !is_all {
-            return Ok(moved);
-        }
+        self.is_stuck = !is_all;
         if self.ended {
-            if manner.half_close {
+            if is_all && manner.half_close {
                 self.shut(to);
             }
             return Ok(moved);
         }
+        let room = self.room(to, manner);
         let most = match &mut self.limit {
-            None => usize::MAX,
-            Some(limit) => match limit.allowed(Moment::now(), self.read.get()) {
-                0 => return Ok(moved),
-                bytes => bytes.min(manner.hold.unwrap_or(PACED)),
-            },
+            Some(limit) if room > 0 => limit.allowed(Moment::now(), self.read.get()).min(room),
+            _ => room,
         };
-        if from.is_silent() {
+        if most == 0 || from.is_silent() {
             return Ok(moved);
         }
-        let most = most.min(manner.hold.unwrap_or(usize::MAX));
         let before = self.read.get();
-        let done = if self.streak >= BULK_AFTER && from.plain().is_some() && to.plain().is_some() {
+        let done = if self.is_stuck {
+            self.read_on(from, most.min(SCRATCH))
+        } else if self.streak >= BULK_AFTER && from.plain().is_some() && to.plain().is_some() {
             self.splice(from, to, most.min(SPLICE))
         } else {
             self.copy(from, to, most.min(SCRATCH))
@@ -206,6 +207,39 @@ impl<'a> Flow<'a> {
             if is_last {
                 self.ended = true;
                 self.shut(to);
+            }
+            Ok(())
+        })
+    }
+
+    /// How much may be read at once beside what is held.
+    fn room(&self, to: &End, manner: &Manner) -> usize {
+        let held = match &self.held {
+            _ if !self.is_stuck => {
+                return manner.hold.unwrap_or(if self.limit.is_some() { BUFFER_SIZE } else { usize::MAX });
+            }
+            // It may be full of pieces: whether there is something to read would not be known.
+            Held::Pipe(_) => return 0,
+            Held::Bytes(kept) => kept.bytes.len(),
+            Held::Nothing => 0,
+        };
+        manner.hold.unwrap_or(BUFFER_SIZE).saturating_sub(held + to.owes())
+    }
+
+    /// Adds to the bytes that are held: a source that goes on while nothing of it is taken is not idle, and its end is
+    /// seen.
+    fn read_on(&mut self, from: &mut End, most: usize) -> Result<(), (Way, io::Error)> {
+        with_scratch(most, |scratch| {
+            let bytes = match from.poll_read(scratch) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(bytes) => bytes.map_err(|error| (Way::From, error))?,
+            };
+            let more = scratch.get(..bytes).unwrap_or_default();
+            self.read.set(self.read.get() + bytes as u64);
+            self.ended = more.is_empty();
+            match &mut self.held {
+                Held::Bytes(kept) => kept.bytes.extend_from_slice(more),
+                _ => self.held = Held::Bytes(Box::new(Kept { bytes: more.to_vec(), written: 0 })),
             }
             Ok(())
         })

@@ -34,6 +34,8 @@ pub struct Transport {
     socket: Rc<Socket>,
     /// Whether what the library writes waits for [`Self::send_gathered`].
     gathers: bool,
+    /// Whether bytes have come or gone since [`Self::has_moved`] was last asked.
+    moved: bool,
     owed: Option<Box<Owed>>,
     allowance: usize,
 }
@@ -48,7 +50,7 @@ struct Owed {
 impl Transport {
     /// The library writes to and reads from `socket` itself.
     pub fn new(socket: Rc<Socket>) -> Self {
-        Self { socket, gathers: false, owed: None, allowance: usize::MAX }
+        Self { socket, gathers: false, moved: false, owed: None, allowance: usize::MAX }
     }
 
     /// Has what the library writes wait for [`Self::send_gathered`], before which no other connection of the thread may
@@ -61,7 +63,7 @@ impl Transport {
     pub fn send_gathered(&mut self) -> io::Result<()> {
         self.gathers = false;
         GATHERED.with_borrow_mut(|gathered| {
-            let sent = match self.socket.try_write(gathered) {
+            let sent = match self.send(gathered) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
                 sent => sent,
             };
@@ -72,20 +74,33 @@ impl Transport {
         })
     }
 
-    /// Whether anything is owed.
-    pub fn owes(&self) -> bool {
-        self.owed.is_some()
+    /// How much memory is taken by what is owed, bytes.
+    pub fn owes(&self) -> usize {
+        self.owed.as_ref().map_or(0, |owed| owed.bytes.len())
     }
 
     /// Sends of what is owed what there is room for; 0 when nothing is.
     pub fn pay(&mut self) -> io::Result<usize> {
         let Some(owed) = &mut self.owed else { return Ok(0) };
         let sent = self.socket.try_write(owed.bytes.get(owed.sent..).unwrap_or_default())?;
+        self.moved |= sent > 0;
         owed.sent += sent;
         if owed.sent >= owed.bytes.len() {
             self.owed = None;
         }
         Ok(sent)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.socket.try_write(bytes)?;
+        self.moved |= sent > 0;
+        Ok(sent)
+    }
+
+    /// Whether bytes have come or gone since this was last asked. Where that was less than a record, the library says
+    /// nothing of it.
+    pub fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// The library gets so many bytes until it is told otherwise, and then an error.
@@ -113,6 +128,7 @@ impl io::Read for Transport {
         }
         let room = buffer.len().min(self.allowance);
         let count = self.socket.try_read(buffer.get_mut(..room).unwrap_or_default())?;
+        self.moved |= count > 0;
         self.allowance = self.allowance.saturating_sub(count);
         Ok(count)
     }
@@ -125,7 +141,7 @@ impl io::Write for Transport {
             return Ok(bytes.len());
         }
         while self.pay()? > 0 {}
-        self.socket.try_write(bytes)
+        self.send(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -165,10 +181,10 @@ mod tests {
             }
             assert_eq!(heard(&mut peer), b"", "nothing goes before the call");
             transport.send_gathered().unwrap();
-            assert!(transport.owes(), "there is not so much room");
+            assert!(transport.owes() > 0, "there is not so much room");
             assert_eq!(transport.write(b"next").unwrap_err().kind(), ErrorKind::WouldBlock);
             let mut got = Vec::new();
-            while transport.owes() {
+            while transport.owes() > 0 {
                 got.append(&mut heard(&mut peer));
                 socket.writable().await.unwrap();
                 transport.pay().unwrap();
