@@ -130,3 +130,27 @@ fn a_client_that_goes_on_while_nothing_is_taken_is_not_idle() {
         assert!(got.ends_with(b"xyyyyyyyyyy"));
     }
 }
+
+#[test]
+fn a_text_is_returned_for_as_long_as_some_of_it_is_taken() {
+    let part = "0123456789".repeat(300);
+    let conf = format!(
+        "{CERT}map '' $part {{ default '{part}'; }}\n\
+         map '' $text {{ default '{}<<<end>>>'; }}\n\
+         server {{ listen 127.0.0.1:%plain sndbuf=4k; return $text$text$text$text; }}\n\
+         server {{ listen 127.0.0.1:%tls ssl sndbuf=4k; return $text$text$text$text; }}",
+        "$part".repeat(40)
+    );
+    let expected = format!("{}<<<end>>>", part.repeat(40)).repeat(4);
+    let gw = gateway(&conf).start();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let slow = slow(gw.addr("plain"), FAST, (4096, 55));
+            assert!(Peer::connect(slow.addr()).recv_all() == expected, "what came differs");
+        });
+        let slow = slow(gw.addr("tls"), FAST, (4096, 55));
+        let got = TlsClient::new(slow.addr()).args("-quiet").run().stdout;
+        assert_eq!(got.len(), expected.len());
+        assert!(got == expected, "what came through TLS differs");
+    });
+}

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
-use reactor::Socket;
+use reactor::{Socket, Timer};
 use tls::{LibraryErrors, Shutdown, StreamError, Transfer};
 
 use super::Way;
@@ -291,15 +291,31 @@ impl End {
         }
     }
 
-    /// Writes everything, counting into `written`.
-    pub async fn write_all(&mut self, mut bytes: &[u8], written: &Cell<u64>) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let wrote = std::future::poll_fn(|_| self.poll_write(bytes, false)).await?;
-            written.set(written.get() + wrote as u64);
-            bytes = bytes.get(wrote..).unwrap_or_default();
-        }
-        while std::future::poll_fn(|_| self.poll_flush()).await? > 0 {}
-        Ok(())
+    /// Writes everything, counting into `written`; `None` when nothing is taken for `patience` milliseconds.
+    pub async fn write_all(&mut self, mut bytes: &[u8], written: &Cell<u64>, patience: u64) -> Option<io::Result<()>> {
+        let timer = Timer::new();
+        std::future::poll_fn(move |_| {
+            let mut moved = 0;
+            loop {
+                let wrote = if bytes.is_empty() { self.poll_flush() } else { self.poll_write(bytes, false) };
+                match wrote {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Some(Ok(()))),
+                    Poll::Ready(Ok(wrote)) => {
+                        moved += wrote;
+                        let rest = bytes.get(wrote..).unwrap_or_default();
+                        written.set(written.get() + (bytes.len() - rest.len()) as u64);
+                        bytes = rest;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    Poll::Pending => break,
+                }
+            }
+            if self.has_moved() || moved > 0 || !timer.is_set() {
+                timer.set(reactor::now() + patience);
+            }
+            timer.poll_expired().map(|()| None)
+        })
+        .await
     }
 
     /// Ends the stream. TLS says `close_notify` and waits a while for the peer's; what comes instead is an error.

@@ -6,7 +6,7 @@ use super::fail::Cause;
 use super::{Action, Session, preread};
 use crate::relay::{self, End, Way};
 
-/// How long the text may take to be sent, milliseconds.
+/// How long the client may take nothing of the text, milliseconds.
 const SEND_TIMEOUT: u64 = 5_000;
 
 /// The most that is taken of what nobody asked for, bytes.
@@ -29,12 +29,12 @@ pub(super) async fn run(s: &Session, client: &mut End, text: &Template) -> super
     if text.is_empty() {
         return Ok(());
     }
-    match reactor::timeout(SEND_TIMEOUT, client.write_all(&text, &s.sent)).await {
-        Ok(Ok(())) => {
+    match client.write_all(&text, &s.sent, SEND_TIMEOUT).await {
+        Some(Ok(())) => {
             discard(s, client);
             Ok(())
         }
-        Ok(Err(error)) => Err(Cause::ReturnFailed(client.call(Way::To), error)),
-        Err(_elapsed) => Err(Cause::ReturnTimeout),
+        Some(Err(error)) => Err(Cause::ReturnFailed(client.call(Way::To), error)),
+        None => Err(Cause::ReturnTimeout),
     }
 }
