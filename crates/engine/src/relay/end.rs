@@ -81,6 +81,7 @@ impl TlsEnd {
             stream.socket_mut().limit_reading();
             let wait = match stream.read(room) {
                 Ok(Transfer::Bytes(bytes)) => {
+                    stream.socket_mut().had_data();
                     filled += bytes;
                     continue;
                 }
@@ -107,7 +108,10 @@ impl TlsEnd {
     fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             let wait = match self.write(bytes) {
-                Ok(Transfer::Bytes(wrote)) => return Poll::Ready(Ok(wrote)),
+                Ok(Transfer::Bytes(wrote)) => {
+                    self.stream.borrow_mut().socket_mut().had_data();
+                    return Poll::Ready(Ok(wrote));
+                }
                 Ok(Transfer::Eof) => {
                     self.broken = true;
                     return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));

@@ -23,6 +23,9 @@ pub struct SessionKey {
     pub name: Box<str>,
 }
 
+/// The largest that a record may be, bytes (RFC 8446 section 5.2; RFC 5246 section 6.2.3 has the larger one, with its header).
+const LARGEST_RECORD: usize = 5 + 16 * 1024 + 2048;
+
 thread_local! {
     /// Records on their way into one call.
     static GATHERED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -36,6 +39,8 @@ pub struct Transport {
     gathers: bool,
     /// Whether bytes have come or gone since [`Self::has_moved`] was last asked.
     moved: bool,
+    /// Bytes that have come or gone since there was data in them.
+    idle: usize,
     owed: Option<Box<Owed>>,
     allowance: usize,
 }
@@ -50,7 +55,7 @@ struct Owed {
 impl Transport {
     /// The library writes to and reads from `socket` itself.
     pub fn new(socket: Rc<Socket>) -> Self {
-        Self { socket, gathers: false, moved: false, owed: None, allowance: usize::MAX }
+        Self { socket, gathers: false, moved: false, idle: 0, owed: None, allowance: usize::MAX }
     }
 
     /// Has what the library writes wait for [`Self::send_gathered`], before which no other connection of the thread may
@@ -93,12 +98,23 @@ impl Transport {
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.socket.try_write(bytes)?;
-        self.moved |= sent > 0;
+        self.count(sent);
         Ok(sent)
     }
 
-    /// Whether bytes have come or gone since this was last asked. Where that was less than a record, the library says
-    /// nothing of it.
+    /// Bytes in which there may be data: more than a record without any is other messages.
+    fn count(&mut self, bytes: usize) {
+        self.idle = self.idle.saturating_add(bytes);
+        self.moved |= bytes > 0 && self.idle <= LARGEST_RECORD;
+    }
+
+    /// The library has had data, or been given some.
+    pub fn had_data(&mut self) {
+        self.idle = 0;
+    }
+
+    /// Whether bytes have come or gone since this was last asked that may be part of a record of data: of such parts the
+    /// library says nothing.
     pub fn has_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
@@ -128,7 +144,7 @@ impl io::Read for Transport {
         }
         let room = buffer.len().min(self.allowance);
         let count = self.socket.try_read(buffer.get_mut(..room).unwrap_or_default())?;
-        self.moved |= count > 0;
+        self.count(count);
         self.allowance = self.allowance.saturating_sub(count);
         Ok(count)
     }
@@ -193,6 +209,24 @@ mod tests {
             assert_eq!(transport.write(b"next").unwrap(), 4);
             got.append(&mut heard(&mut peer));
             assert!(got == [records.concat(), b"next".to_vec()].concat(), "in order and whole");
+        });
+    }
+
+    #[test]
+    fn messages_without_data_move_nothing_for_long() {
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        reactor::Runtime::new().unwrap().run(async move {
+            let mut transport = Transport::new(Rc::new(Socket::stream(ours.into())));
+            let mut come = |transport: &mut Transport| {
+                peer.write_all(&[0; 1000]).unwrap();
+                assert_eq!(transport.read(&mut [0; 1000]).unwrap(), 1000);
+                transport.has_moved()
+            };
+            assert!((0..LARGEST_RECORD / 1000).all(|_| come(&mut transport)), "it may be a record");
+            assert!(!come(&mut transport), "it is none");
+            transport.had_data();
+            assert!(come(&mut transport) && !transport.has_moved());
         });
     }
 
