@@ -154,3 +154,25 @@ fn a_text_is_returned_for_as_long_as_some_of_it_is_taken() {
         assert!(got == expected, "what came through TLS differs");
     });
 }
+
+#[test]
+fn what_is_never_sent_by_tls_does_not_count() {
+    let up = TcpBackend::start(|peer| {
+        testkit::hold("nothing is read", Duration::from_millis(2500), || true);
+        peer.recv_end().0
+    });
+    let conf = format!(
+        "{CERT}log_format f '$upstream_bytes_sent';\n\
+         server {{ listen 127.0.0.1:%in; proxy_timeout 1s; proxy_ssl on; proxy_socket_sndbuf 128k; \
+         access_log %dir/access.log f; proxy_pass 127.0.0.1:%behind; }}\n\
+         server {{ listen 127.0.0.1:%behind ssl rcvbuf=8k; proxy_pass %up; proxy_socket_sndbuf 4k; }}"
+    );
+    let gw = gateway(&conf).with("up", up.addr()).start();
+    let mut client = gw.connect("in");
+    let mut sender = Peer::from_socket(client.socket().try_clone().unwrap());
+    // More than there is room for anywhere.
+    let sending = std::thread::spawn(move || sender.try_send(vec![b'x'; 20_000_000]));
+    client.wait_for_end();
+    assert!(sending.join().unwrap().is_err());
+    assert_eq!(gw.access(1), [up.received(0).len().to_string()]);
+}

@@ -21,7 +21,7 @@ use tls::{ClientSettings, ClientVerify, ServerSettings, SharedSessionCache, Tick
 pub use ocsp::Ocsp;
 pub use rotating::Rotating;
 pub use tls::{ClientContext, ServerContext};
-pub use transport::{Connection, SessionKey, Transport};
+pub use transport::{Connection, RECORD, SessionKey, Transport};
 
 use crate::error::BuildError;
 use crate::succession::Succession;

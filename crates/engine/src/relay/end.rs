@@ -11,13 +11,10 @@ use tls::{LibraryErrors, Shutdown, StreamError, Transfer};
 use super::Way;
 use super::pipe::Pipe;
 use super::portions::Portions;
-use crate::tls::{Connection, SessionKey};
+use crate::tls::{Connection, RECORD, SessionKey};
 
 /// How long a close waits for the peer's `close_notify`, milliseconds.
 const CLOSE_NOTIFY_WAIT: u64 = 3_000;
-
-/// The most plaintext that one TLS record carries (RFC 8446 section 5.1).
-const RECORD: usize = 16 * 1024;
 
 /// The most that is sent as records by one call.
 const GATHER: usize = 8 * RECORD;
@@ -145,7 +142,7 @@ impl TlsEnd {
                 break Ok(Transfer::Bytes(wrote));
             }
         };
-        stream.socket_mut().send_gathered().map_err(StreamError::Io)?;
+        stream.socket_mut().send_gathered(wrote).map_err(StreamError::Io)?;
         // What stopped it is found again at the next write.
         if wrote > 0 { Ok(Transfer::Bytes(wrote)) } else { stopped }
     }
@@ -255,6 +252,14 @@ impl End {
         }
     }
 
+    /// How many bytes are written that the system did not take, nor the rest of their record.
+    pub(super) fn unsent(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(end) => end.stream.borrow().socket().owed_data(),
+        }
+    }
+
     /// Hands the system what it did not take when it was written; 0 when it has everything.
     pub(super) fn poll_flush(&mut self) -> Poll<io::Result<usize>> {
         match self {
@@ -295,24 +300,27 @@ impl End {
         }
     }
 
-    /// Writes everything, counting into `written`; `None` when nothing is taken for `patience` milliseconds.
+    /// Writes everything, counting what the system took into `written`; `None` when nothing is taken for `patience` milliseconds.
     pub async fn write_all(&mut self, mut bytes: &[u8], written: &Cell<u64>, patience: u64) -> Option<io::Result<()>> {
         let timer = Timer::new();
+        let whole = written.get() + bytes.len() as u64;
         std::future::poll_fn(move |_| {
             let mut moved = 0;
-            loop {
+            let done = loop {
                 let wrote = if bytes.is_empty() { self.poll_flush() } else { self.poll_write(bytes, false) };
                 match wrote {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Some(Ok(()))),
+                    Poll::Ready(Ok(0)) => break Poll::Ready(Some(Ok(()))),
                     Poll::Ready(Ok(wrote)) => {
                         moved += wrote;
-                        let rest = bytes.get(wrote..).unwrap_or_default();
-                        written.set(written.get() + (bytes.len() - rest.len()) as u64);
-                        bytes = rest;
+                        bytes = bytes.get(wrote..).unwrap_or_default();
                     }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    Poll::Pending => break,
+                    Poll::Ready(Err(error)) => break Poll::Ready(Some(Err(error))),
+                    Poll::Pending => break Poll::Pending,
                 }
+            };
+            written.set(whole - (bytes.len() + self.unsent()) as u64);
+            if done.is_ready() {
+                return done;
             }
             if self.has_moved() || moved > 0 || !timer.is_set() {
                 timer.set(reactor::now() + patience);

@@ -37,6 +37,8 @@ pub fn with_scratch<T>(size: usize, use_it: impl FnOnce(&mut [u8]) -> T) -> T {
 pub struct Flow<'a> {
     read: &'a Cell<u64>,
     written: &'a Cell<u64>,
+    /// Bytes that were written but did not go yet: they do not count.
+    unsent: u32,
     held: Held,
     limit: Option<Box<Limit>>,
     ended: bool,
@@ -67,7 +69,7 @@ impl<'a> Flow<'a> {
         let held =
             if first.is_empty() { Held::Nothing } else { Held::Bytes(Box::new(Kept { bytes: first, written: 0 })) };
         let limit = limit.map(Box::new);
-        Self { read, written, held, limit, ended: false, is_stuck: false, shut: false, streak: 0 }
+        Self { read, written, unsent: 0, held, limit, ended: false, is_stuck: false, shut: false, streak: 0 }
     }
 
     /// Bytes read so far.
@@ -92,6 +94,14 @@ impl<'a> Flow<'a> {
     /// Moves what can be moved now without waiting; 0 means that nothing could. An error of the
     /// source ends it, so that what is held still goes out.
     pub(super) fn step(&mut self, from: &mut End, to: &mut End, manner: &Manner) -> Result<usize, (Way, io::Error)> {
+        let moved = self.carry(from, to, manner);
+        let unsent = to.unsent() as u32;
+        let was_unsent = std::mem::replace(&mut self.unsent, unsent);
+        self.written.set((self.written.get() + u64::from(was_unsent)).saturating_sub(unsent.into()));
+        moved
+    }
+
+    fn carry(&mut self, from: &mut End, to: &mut End, manner: &Manner) -> Result<usize, (Way, io::Error)> {
         let (moved, is_all) = self.flush(to).map_err(|error| (Way::To, error))?;
         self.is_stuck = !is_all;
         if self.ended {
@@ -138,7 +148,6 @@ impl<'a> Flow<'a> {
                 Held::Nothing => match to.poll_flush() {
                     Poll::Ready(Ok(0)) => return Ok((moved, true)),
                     Poll::Ready(Ok(bytes)) => {
-                        // Counted when it was written.
                         moved += bytes;
                         continue;
                     }

@@ -23,8 +23,11 @@ pub struct SessionKey {
     pub name: Box<str>,
 }
 
+/// The most data that one TLS record carries (RFC 8446 section 5.1), bytes.
+pub const RECORD: usize = 16 * 1024;
+
 /// The largest that a record may be, bytes (RFC 8446 section 5.2; RFC 5246 section 6.2.3 has the larger one, with its header).
-const LARGEST_RECORD: usize = 5 + 16 * 1024 + 2048;
+const LARGEST_RECORD: usize = 5 + RECORD + 2048;
 
 thread_local! {
     /// Records on their way into one call.
@@ -50,6 +53,19 @@ pub struct Transport {
 struct Owed {
     bytes: Vec<u8>,
     sent: usize,
+    /// How many bytes of data the records that were gathered carry, all but the last of them full, and how long they are.
+    data: usize,
+    gathered: usize,
+}
+
+impl Owed {
+    /// How many bytes of data are in records that are not sent, or not all of them.
+    fn data(&self) -> usize {
+        let records = self.data.div_ceil(RECORD).max(1);
+        let full = RECORD + self.gathered.saturating_sub(self.data) / records;
+        let sent = (self.gathered + self.sent).saturating_sub(self.bytes.len()) / full;
+        self.data.saturating_sub(sent * RECORD)
+    }
 }
 
 impl Transport {
@@ -64,8 +80,8 @@ impl Transport {
         self.gathers = true;
     }
 
-    /// Sends what was gathered. What does not fit is owed.
-    pub fn send_gathered(&mut self) -> io::Result<()> {
+    /// Sends what was gathered, records with so many bytes of `data`. What does not fit is owed.
+    pub fn send_gathered(&mut self, data: usize) -> io::Result<()> {
         self.gathers = false;
         GATHERED.with_borrow_mut(|gathered| {
             let sent = match self.send(gathered) {
@@ -73,7 +89,8 @@ impl Transport {
                 sent => sent,
             };
             let rest = sent.as_ref().map_or(&[][..], |sent| gathered.get(*sent..).unwrap_or_default());
-            self.owed = (!rest.is_empty()).then(|| Box::new(Owed { bytes: rest.to_vec(), sent: 0 }));
+            self.owed = (!rest.is_empty())
+                .then(|| Box::new(Owed { bytes: rest.to_vec(), sent: 0, data, gathered: gathered.len() }));
             gathered.clear();
             sent.map(drop)
         })
@@ -82,6 +99,11 @@ impl Transport {
     /// How much memory is taken by what is owed, bytes.
     pub fn owes(&self) -> usize {
         self.owed.as_ref().map_or(0, |owed| owed.bytes.len())
+    }
+
+    /// How many bytes of data the library was given that are owed.
+    pub fn owed_data(&self) -> usize {
+        self.owed.as_ref().map_or(0, |owed| owed.data())
     }
 
     /// Sends of what is owed what there is room for; 0 when nothing is.
@@ -196,7 +218,7 @@ mod tests {
                 assert_eq!(transport.write(record).unwrap(), record.len());
             }
             assert_eq!(heard(&mut peer), b"", "nothing goes before the call");
-            transport.send_gathered().unwrap();
+            transport.send_gathered(records.len() * 16_000).unwrap();
             assert!(transport.owes() > 0, "there is not so much room");
             assert_eq!(transport.write(b"next").unwrap_err().kind(), ErrorKind::WouldBlock);
             let mut got = Vec::new();
@@ -231,6 +253,20 @@ mod tests {
     }
 
     #[test]
+    fn data_is_owed_by_whole_records() {
+        // Two full records and one of a thousand bytes, each 22 bytes longer.
+        let (full, data) = (RECORD + 22, 2 * RECORD + 1000);
+        let gathered = data + 66;
+        let owed = |sent: usize| {
+            let rest = Owed { bytes: vec![0; gathered - 5], sent: sent - 5, data, gathered };
+            rest.data()
+        };
+        assert_eq!([5, full - 1].map(owed), [data; 2]);
+        assert_eq!([full, 2 * full - 1].map(owed), [RECORD + 1000; 2]);
+        assert_eq!([2 * full, gathered - 1].map(owed), [1000; 2]);
+    }
+
+    #[test]
     fn nothing_stays_gathered_after_an_error() {
         let (ours, mut peer) = UnixStream::pair().unwrap();
         let (gone, other) = UnixStream::pair().unwrap();
@@ -242,11 +278,11 @@ mod tests {
             let mut broken = Transport::new(Rc::new(Socket::stream(gone.into())));
             broken.gather();
             broken.write_all(b"lost").unwrap();
-            assert_eq!(broken.send_gathered().unwrap_err().kind(), ErrorKind::BrokenPipe);
+            assert_eq!(broken.send_gathered(4).unwrap_err().kind(), ErrorKind::BrokenPipe);
             let mut whole = Transport::new(Rc::new(Socket::stream(ours.into())));
             whole.gather();
             whole.write_all(b"said").unwrap();
-            whole.send_gathered().unwrap();
+            whole.send_gathered(4).unwrap();
             assert_eq!(heard(&mut peer), b"said");
         });
     }
