@@ -69,8 +69,14 @@ def main_table(figures):
             continue
         own = found.get("lockgate")
         ratio = f"**{own['ratio']:.2f}**" if own and own["ratio"] else "–"
-        body.append([row.title, *(spread(line) if line else "–" for line in found.values()), ratio, _aim(row)])
-    return table(["workload", *(rows.NAMES[who] for who in shown), "Lockgate : nginx", "aim"], body)
+        body.append([row.title, *(spread(line) if line else "–" for line in found.values()), ratio,
+                     _ratio(own, found.get("nginx-debian")), _aim(row)])
+    return table(["workload", *(rows.NAMES[who] for who in shown), "Lockgate : nginx", ": Debian's", "aim"], body)
+
+
+def _ratio(own, other):
+    """That of the medians."""
+    return f"{own['median'] / other['median']:.2f}" if own and other and other["median"] else "–"
 
 
 def workers_table(figures):
