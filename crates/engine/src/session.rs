@@ -1,5 +1,5 @@
-//! A session: one client, from accept to its log line. The phases are plain calls, in order; the
-//! configuration is read through [`Session::server`] only, since TLS and preread may swap it.
+//! A session: one client, from accept to its log line. Here is what its phases share. The configuration is read through
+//! [`Session::server`] only, since TLS and preread may swap it.
 
 mod access;
 mod action;
@@ -16,6 +16,7 @@ mod ocsp;
 mod overload;
 mod parting;
 mod pass;
+mod phases;
 mod preread;
 mod proxy;
 mod proxy_header;
@@ -31,7 +32,6 @@ mod upstream_tls;
 mod variables;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::pin::pin;
 use std::rc::Rc;
 
 use config::ServerId;
@@ -41,17 +41,15 @@ use policy::cache::Cache;
 use policy::template::Template;
 use policy::variables::Scope;
 use reactor::Socket;
-use syntax::Level;
 
 use crate::counters::{self, Counter};
-use crate::generation::{Connection, Generation};
+use crate::generation::Generation;
 use crate::plan::Server;
-use crate::relay::End;
 use crate::upstream::Attempt;
 use fail::Cause;
-use parting::Parting;
 
 pub use action::Action;
+pub(crate) use phases::serve;
 pub use preread::Preread;
 pub use rare::Rare;
 
@@ -320,88 +318,10 @@ impl Session {
     }
 }
 
-/// Serves one TCP (or unix) client to its end; `slot` is its share of `worker_connections`.
-///
-/// `accepted` is boxed since a future keeps the room of its arguments for as long as it lives.
-pub(crate) async fn serve(mut accepted: Box<Accepted>, slot: Connection) {
-    let _slot = slot;
-    let mut client = End::Plain(Rc::clone(&accepted.socket));
-    counters::count(Counter::Tcp);
-    let parting = loop {
-        match once(accepted, &mut client).await {
-            Over::PassedOn(next) => accepted = next,
-            Over::Ended(parting) => break parting,
-        }
-    };
-    let errors = client.close().await;
-    if let (Some(parting), Some(errors)) = (parting, errors) {
-        parting.tell(&errors);
-    }
-}
-
-/// How one session is over.
-enum Over {
-    /// The same connection goes on with another listener.
-    PassedOn(Box<Accepted>),
-    /// The connection ends.
-    Ended(Option<Box<Parting>>),
-}
-
-/// One session.
-async fn once(accepted: Box<Accepted>, client: &mut End) -> Over {
-    let session = Rc::new(Session::new(*accepted));
-    session.log_plain(
-        Level::Info,
-        format_args!("client {} connected to {}", session.client.borrow(), session.listener_address()),
-    );
-    let drain = &session.generation.drain;
-    let _live = drain.enter();
-    let mut phases = pin!(phases(&session, client));
-    let done = drain.unless_forced(phases.as_mut()).await;
-    session.finish_attempt();
-    let status = match done.unwrap_or(Err(Cause::ShutdownTimeout)) {
-        Ok(()) => 200,
-        Err(Cause::Passed(listener, local)) => return Over::PassedOn(Box::new(session.passed_on(listener, local))),
-        Err(cause) => {
-            session.tell(&cause);
-            counting::cause(&cause);
-            cause.status()
-        }
-    };
-    session.end(status);
-    preread::leave(&session);
-    Over::Ended(Parting::of(&session))
-}
-
-async fn phases(s: &Rc<Session>, client: &mut End) -> Phase {
-    // What is over soon lives on the heap meanwhile, so that a session that relays is small.
-    if s.virtual_address().proxy_protocol {
-        overload::within(s, proxy_header::read(s)).await?;
-        s.has_spoken.set(true);
-    }
-    realip::replace(s);
-    s.doing(Action::Initializing);
-    set::assign(s);
-    limit_conn::count(s)?;
-    overload::count_client(s)?;
-    access::check(s)?;
-    if s.virtual_address().ssl {
-        let judged = s.server();
-        overload::within(s, tls::secure(s, client)).await?;
-        s.has_spoken.set(true);
-        access::check_again(s, judged)?;
-    }
-    if s.server().conf.ssl_preread {
-        let judged = s.server();
-        overload::within(s, preread::read(s, client)).await?;
-        access::check_again(s, judged)?;
-    }
-    content::run(s, client).await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generation::Connection;
 
     fn size_of_future<F: Future>(_: impl FnOnce(Box<Accepted>, Connection) -> F) -> usize {
         size_of::<F>()

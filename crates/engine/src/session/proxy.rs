@@ -6,8 +6,8 @@ use config::family::proxy::{Pass, Rate};
 use syntax::Level;
 
 use super::fail::Cause;
-use super::reach::{self, Reached, header};
-use super::{Action, Phase, Session, overload, preread};
+use super::reach::{self, Reached};
+use super::{Action, Phase, Session, overload};
 use crate::log::{level_of, text_of};
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 
@@ -15,9 +15,8 @@ use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     s.start_proxying();
     // Over soon, so it lives on the heap meanwhile.
-    let Reached { group, mut upstream, picked, early, said, began } =
+    let Reached { group, mut upstream, picked, first, began } =
         overload::within(s, reach::run(s, client, pass)).await?;
-    let first = first(s, (client, &upstream), early, said);
     let stop = carry(s, (client, &mut upstream), first, began).await;
     let done = stopped(s, &stop);
     s.finish_attempt();
@@ -29,15 +28,6 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
         end.say_goodbye();
     }
     done
-}
-
-/// What goes to the upstream before anything else: the PROXY header, what preread took, what came `early`. Of it `said`
-/// bytes are there already.
-fn first(s: &Session, (client, upstream): (&End, &End), early: Vec<u8>, said: usize) -> Vec<u8> {
-    let header = if matches!(upstream, End::Plain(_)) { header(s) } else { Vec::new() };
-    let all = [header, preread::said(s, client), early];
-    let is_said = all.iter().map(Vec::len).sum::<usize>() <= said;
-    if is_said { Vec::new() } else { all.concat().split_off(said) }
 }
 
 /// Relays between the two ends. `first` goes to the upstream before anything that is read from the client; `began` is

@@ -13,7 +13,7 @@ use syntax::Level;
 
 use super::early::Early;
 use super::fail::Cause;
-use super::{Action, Phase, Session, content, upstream_tls};
+use super::{Action, Phase, Session, content, preread, upstream_tls};
 use crate::counters::{self, Counter};
 use crate::log::{errno, text_of};
 use crate::relay::{End, Moment};
@@ -27,10 +27,8 @@ pub(super) struct Reached {
     pub(super) upstream: End,
     /// The peer.
     pub(super) picked: Picked,
-    /// What was read from the client meanwhile.
-    pub(super) early: Vec<u8>,
-    /// How much of what goes first has gone already.
-    pub(super) said: usize,
+    /// What goes there before anything that is read from the client from now on.
+    pub(super) first: Vec<u8>,
     /// The second in which the content phase began.
     pub(super) began: i64,
 }
@@ -41,8 +39,10 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase<Rea
     let local = local(s);
     let mut early = Early::new(s, client);
     let group = early.during(s, content::group(s, pass)).await?;
-    let (upstream, picked, said) = connect(s, &group, local.as_ref(), &mut early).await?;
-    Ok(Reached { group, upstream, picked, early: early.bytes, said, began })
+    let (upstream, picked, first) = connect(s, &group, local.as_ref(), &mut early).await?;
+    // It is part of `first`.
+    drop(preread::said(s, client));
+    Ok(Reached { group, upstream, picked, first, began })
 }
 
 /// What `proxy_bind` comes to for one session.
@@ -132,15 +132,15 @@ async fn connect(
     group: &Rc<Group>,
     local: Option<&Local>,
     early: &mut Early<'_>,
-) -> Phase<(End, Picked, usize)> {
+) -> Phase<(End, Picked, Vec<u8>)> {
     let mut attempts = Attempts::new(s, group);
     loop {
         let picked = attempts.begin()?;
         match attempt(s, group, &picked, local, early).await {
-            Ok((end, said)) => {
+            Ok((end, first)) => {
                 picked.connected(s.attempt_time());
                 s.connected();
-                return Ok((end, picked, said));
+                return Ok((end, picked, first));
             }
             Err(Missed::Session(cause)) => return Err(cause),
             Err(Missed::Peer) => attempts.missed(&picked)?,
@@ -148,19 +148,20 @@ async fn connect(
     }
 }
 
-/// One attempt: connect, PROXY header, TLS; how much of what goes first has gone already.
+/// One attempt: connect, PROXY header, TLS; what is left of that which goes first.
 async fn attempt(
     s: &Session,
     group: &Rc<Group>,
     picked: &Picked,
     local: Option<&Local>,
     early: &mut Early<'_>,
-) -> Result<(End, usize), Missed> {
+) -> Result<(End, Vec<u8>), Missed> {
     let server = s.server();
     let context = server.tls.client.current();
     let to = crate::net::sock_addr(&picked.address);
     let socket = prepare(s, os::socket::stream(&to), local)?;
-    let words = if context.is_none() && reactor::is_near(&to) { words(s, &early.bytes) } else { Vec::new() };
+    let says = context.is_none() && reactor::is_near(&to);
+    let mut words = if says { first(s, header(s), &early.bytes) } else { Vec::new() };
     let connecting = early.during(s, Socket::connect_saying(socket, &to, &words));
     let (socket, said) = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
         Ok(Ok((socket, said))) => {
@@ -182,7 +183,9 @@ async fn attempt(
     match context {
         None => {
             announce(s, &socket, picked);
-            Ok((End::Plain(socket), said))
+            // Where it was waited for, the client may have said more.
+            let first = if said > 0 { words.split_off(said) } else { first(s, header(s), &early.bytes) };
+            Ok((End::Plain(socket), first))
         }
         Some(context) => {
             if server.conf.proxy.protocol != HeaderVersion::Off {
@@ -197,7 +200,7 @@ async fn attempt(
             let shaken = shaking.await.inspect_err(|_| counters::count(Counter::UpstreamHandshakesFailed));
             let end = shaken.map_err(|cause| cause.map_or(Missed::Peer, Missed::Session))?;
             announce(s, &socket, picked);
-            Ok((end, 0))
+            Ok((end, first(s, Vec::new(), &early.bytes)))
         }
     }
 }
@@ -316,14 +319,14 @@ fn announce(s: &Session, socket: &Socket, picked: &Picked) {
     s.log_plain(Level::Info, format_args!("{udp}proxy {local} connected to {}", picked.name));
 }
 
-/// What goes to a plain upstream before anything that is read by and by.
-fn words(s: &Session, early: &[u8]) -> Vec<u8> {
-    let mut words = header(s);
+/// What goes first: a PROXY header, what preread took, what the client said `early`.
+fn first(s: &Session, header: Vec<u8>, early: &[u8]) -> Vec<u8> {
+    let mut first = header;
     if let Some(preread) = &*s.preread.borrow() {
-        words.extend_from_slice(&preread.said);
+        first.extend_from_slice(&preread.said);
     }
-    words.extend_from_slice(early);
-    words
+    first.extend_from_slice(early);
+    first
 }
 
 /// The PROXY header for the upstream, if one is asked for.
