@@ -1,5 +1,10 @@
 //! TLS towards upstreams: names, verification, client certificates, protocols, sessions, failures.
 
+use std::io::Read;
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::time::Duration;
+
 use testkit::{Gateway, Port, TcpBackend, TlsServer};
 
 use crate::gateway;
@@ -39,6 +44,27 @@ fn speaks_tls_to_a_server_of_another_make() {
     assert_eq!(line(&gw, "hello\n"), "olleh\n");
     assert_eq!(gw.access(1), ["200 6 6"]);
     assert!(server.said().contains("TLSv1.3"), "{}", server.said());
+}
+
+#[test]
+fn an_upstream_hears_of_the_connection_and_the_hello_by_one_packet() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gw = gateway("server { listen 127.0.0.1:%in; proxy_pass %up; proxy_ssl on; }")
+        .with("up", upstream.local_addr().unwrap().to_string())
+        .start();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        while let Ok((mut gateway, _)) = upstream.accept() {
+            gateway.set_nonblocking(true).unwrap();
+            let mut first = [0];
+            tell.send(gateway.read_exact(&mut first).map(|()| first)).unwrap();
+        }
+    });
+    for _ in 0..5 {
+        let _client = gw.connect("in");
+        let first = told.recv_timeout(Duration::from_secs(10)).expect("a connection to the upstream");
+        assert_eq!(first.expect("the connection comes with what is sent first"), [22], "no handshake record");
+    }
 }
 
 #[test]

@@ -83,6 +83,12 @@ pub fn set_nodelay(socket: impl AsFd) -> io::Result<()> {
     set_number(socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
 }
 
+/// `TCP_QUICKACK` off: set before connect(2), the answer to the peer's SYN waits for what is sent first, and shares its
+/// packet.
+pub fn set_no_quickack(socket: impl AsFd) -> io::Result<()> {
+    set_number(socket, libc::IPPROTO_TCP, libc::TCP_QUICKACK, 0)
+}
+
 /// Whether `TCP_NODELAY` is on.
 pub fn nodelay(socket: impl AsFd) -> io::Result<bool> {
     number(socket, libc::IPPROTO_TCP, libc::TCP_NODELAY).map(|value| value != 0)
@@ -190,6 +196,23 @@ mod tests {
             set_defer_accept(&first, 1).unwrap();
             assert!(number(&first, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT).unwrap() >= 1);
         }
+    }
+
+    #[test]
+    fn the_answer_to_a_peers_syn_waits_for_what_is_sent_first() {
+        let any = SockAddr::Inet("127.0.0.1:0".parse().unwrap());
+        let listener = socket::stream(&any).unwrap();
+        socket::bind(&listener, &any).unwrap();
+        socket::listen(&listener, 5).unwrap();
+        let at = socket::local_addr(&listener).unwrap();
+        let client = socket::stream(&at).unwrap();
+        set_no_quickack(&client).unwrap();
+        socket::connect(&client, &at).unwrap();
+        assert!(socket::is_connected(&client));
+        assert_eq!(socket::accept(&listener).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(socket::send(&client, b"hello").unwrap(), 5);
+        let (served, _) = socket::accept(&listener).unwrap();
+        assert_eq!(socket::recv(&served, &mut [0; 8]).unwrap(), 5);
     }
 
     #[test]

@@ -160,8 +160,16 @@ async fn attempt(
     let context = server.tls.client.current();
     let to = crate::net::sock_addr(&picked.address);
     let socket = prepare(s, os::socket::stream(&to), local)?;
-    let says = context.is_none() && reactor::is_near(&to);
-    let mut words = if says { first(s, header(s), &early.bytes) } else { Vec::new() };
+    let speaks = context.is_some() || goes_first(s, &early.bytes);
+    if speaks && matches!(picked.address, Address::Inet(_)) {
+        // One packet less; without it nothing is lost.
+        let _ = os::options::set_no_quickack(&socket);
+    }
+    let mut words = if speaks && context.is_none() && reactor::is_near(&to) {
+        first(s, header(s), &early.bytes)
+    } else {
+        Vec::new()
+    };
     let connecting = early.during(s, Socket::connect_saying(socket, &to, &words));
     let (socket, said) = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
         Ok(Ok((socket, said))) => {
@@ -327,6 +335,13 @@ fn first(s: &Session, header: Vec<u8>, early: &[u8]) -> Vec<u8> {
     }
     first.extend_from_slice(early);
     first
+}
+
+/// Whether [`first`] comes to anything.
+fn goes_first(s: &Session, early: &[u8]) -> bool {
+    s.server().conf.proxy.protocol != HeaderVersion::Off
+        || !early.is_empty()
+        || s.preread.borrow().as_ref().is_some_and(|preread| !preread.said.is_empty())
 }
 
 /// The PROXY header for the upstream, if one is asked for.
