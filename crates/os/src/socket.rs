@@ -129,10 +129,25 @@ pub fn shutdown_write(socket: impl AsFd) -> io::Result<()> {
     unsafe { check(libc::shutdown(socket.as_fd().as_raw_fd(), libc::SHUT_WR)).map(drop) }
 }
 
+// The C library's recv and send take two atomic steps each, so that another thread could cancel this one. None does.
+
 /// recv(2) with `flags`.
 fn receive(socket: impl AsFd, buffer: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
-    // SAFETY: pointer and length describe `buffer`.
-    unsafe { check_len(libc::recv(socket.as_fd().as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags)) }
+    let (socket, nobody) = (socket.as_fd().as_raw_fd(), std::ptr::null_mut::<libc::sockaddr>());
+    // SAFETY: pointer and length describe `buffer`; the peer's address is not asked for.
+    let result =
+        unsafe { libc::syscall(libc::SYS_recvfrom, socket, buffer.as_mut_ptr(), buffer.len(), flags, nobody, nobody) };
+    check_len(result as libc::ssize_t)
+}
+
+/// send(2) with `flags`; a peer that is gone is an error, never a signal.
+fn give(socket: impl AsFd, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
+    let (socket, flags, nobody) =
+        (socket.as_fd().as_raw_fd(), flags | libc::MSG_NOSIGNAL, std::ptr::null::<libc::sockaddr>());
+    // SAFETY: pointer and length describe `bytes`; an address is not given.
+    let result =
+        unsafe { libc::syscall(libc::SYS_sendto, socket, bytes.as_ptr(), bytes.len(), flags, nobody, 0_usize) };
+    check_len(result as libc::ssize_t)
 }
 
 /// recv(2).
@@ -145,24 +160,19 @@ pub fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     receive(socket, buffer, libc::MSG_PEEK)
 }
 
-/// send(2); a peer that is gone is an error, never a signal.
+/// send(2).
 pub fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    // SAFETY: pointer and length describe `bytes`.
-    unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)) }
+    give(socket, bytes, 0)
 }
 
 /// send(2) with more to follow at once: the kernel may wait for that before it makes a packet (`MSG_MORE`).
 pub fn send_more(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_MORE;
-    // SAFETY: pointer and length describe `bytes`.
-    unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)) }
+    give(socket, bytes, libc::MSG_MORE)
 }
 
 /// Sends bytes of which the last is out of band (`MSG_OOB`).
 pub fn send_urgent(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    let flags = libc::MSG_NOSIGNAL | libc::MSG_OOB;
-    // SAFETY: pointer and length describe `bytes`.
-    unsafe { check_len(libc::send(socket.as_fd().as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags)) }
+    give(socket, bytes, libc::MSG_OOB)
 }
 
 /// send(2) with the bytes in several pieces (sendmsg(2)).
