@@ -35,13 +35,46 @@ impl Raw {
         (&raw mut self.storage).cast()
     }
 
-    fn of<T>(value: T, length: usize) -> Self {
-        let mut raw = Self::empty();
+    fn put<T>(&mut self, value: T, length: usize) {
         debug_assert!(size_of::<T>() <= size_of::<libc::sockaddr_storage>());
         // SAFETY: every sockaddr type fits into sockaddr_storage, whose alignment serves them all.
-        unsafe { std::ptr::write((&raw mut raw.storage).cast::<T>(), value) };
-        raw.length = length as libc::socklen_t;
-        raw
+        unsafe { std::ptr::write((&raw mut self.storage).cast::<T>(), value) };
+        self.length = length as libc::socklen_t;
+    }
+
+    /// Becomes `address`, in place of what was here.
+    pub(crate) fn set(&mut self, address: &SockAddr) {
+        match address {
+            SockAddr::Inet(SocketAddr::V4(v4)) => self.put(
+                libc::sockaddr_in {
+                    sin_family: libc::AF_INET as libc::sa_family_t,
+                    sin_port: v4.port().to_be(),
+                    sin_addr: libc::in_addr { s_addr: u32::from(*v4.ip()).to_be() },
+                    sin_zero: [0; 8],
+                },
+                size_of::<libc::sockaddr_in>(),
+            ),
+            SockAddr::Inet(SocketAddr::V6(v6)) => self.put(
+                libc::sockaddr_in6 {
+                    sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                    sin6_port: v6.port().to_be(),
+                    sin6_flowinfo: v6.flowinfo(),
+                    sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
+                    sin6_scope_id: v6.scope_id(),
+                },
+                size_of::<libc::sockaddr_in6>(),
+            ),
+            SockAddr::Unix(path) => {
+                let mut un = libc::sockaddr_un { sun_family: libc::AF_UNIX as libc::sa_family_t, sun_path: [0; 108] };
+                // A path that is too long is cut; loading a configuration refuses those.
+                let room = un.sun_path.len() - 1;
+                for (slot, byte) in un.sun_path.iter_mut().zip(path.iter().take(room)) {
+                    *slot = *byte as libc::c_char;
+                }
+                let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + path.len().min(room) + 1;
+                self.put(un, length);
+            }
+        }
     }
 
     /// The address as a value; families that are not ours become an unnamed one.
@@ -84,37 +117,9 @@ impl SockAddr {
     }
 
     pub(crate) fn raw(&self) -> Raw {
-        match self {
-            Self::Inet(SocketAddr::V4(v4)) => Raw::of(
-                libc::sockaddr_in {
-                    sin_family: libc::AF_INET as libc::sa_family_t,
-                    sin_port: v4.port().to_be(),
-                    sin_addr: libc::in_addr { s_addr: u32::from(*v4.ip()).to_be() },
-                    sin_zero: [0; 8],
-                },
-                size_of::<libc::sockaddr_in>(),
-            ),
-            Self::Inet(SocketAddr::V6(v6)) => Raw::of(
-                libc::sockaddr_in6 {
-                    sin6_family: libc::AF_INET6 as libc::sa_family_t,
-                    sin6_port: v6.port().to_be(),
-                    sin6_flowinfo: v6.flowinfo(),
-                    sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
-                    sin6_scope_id: v6.scope_id(),
-                },
-                size_of::<libc::sockaddr_in6>(),
-            ),
-            Self::Unix(path) => {
-                let mut un = libc::sockaddr_un { sun_family: libc::AF_UNIX as libc::sa_family_t, sun_path: [0; 108] };
-                // A path that is too long is cut; loading a configuration refuses those.
-                let room = un.sun_path.len() - 1;
-                for (slot, byte) in un.sun_path.iter_mut().zip(path.iter().take(room)) {
-                    *slot = *byte as libc::c_char;
-                }
-                let length = std::mem::offset_of!(libc::sockaddr_un, sun_path) + path.len().min(room) + 1;
-                Raw::of(un, length)
-            }
-        }
+        let mut raw = Raw::empty();
+        raw.set(self);
+        raw
     }
 }
 

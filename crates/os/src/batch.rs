@@ -109,32 +109,42 @@ impl Incoming {
 #[derive(Default)]
 pub struct Outgoing {
     bytes: Vec<u8>,
+    /// Those that wait come first; places are used again.
     queue: Vec<Queued>,
+    waiting: usize,
     parts: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
 }
 
+/// A datagram's end among the bytes, and its addresses, of no length where none is given.
 struct Queued {
     end: usize,
-    to: Option<Raw>,
-    control: Option<(Control, usize)>,
+    to: Raw,
+    control: Control,
+    control_length: usize,
+}
+
+impl Queued {
+    fn empty() -> Self {
+        Self { end: 0, to: Raw::empty(), control: Control::default(), control_length: 0 }
+    }
 }
 
 impl std::fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outgoing").field("queued", &self.queue.len()).finish_non_exhaustive()
+        f.debug_struct("Outgoing").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
 impl Outgoing {
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.waiting
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.waiting == 0
     }
 
     /// How many bytes wait.
@@ -146,43 +156,43 @@ impl Outgoing {
     /// `from` where that is given.
     pub fn push(&mut self, bytes: &[u8], to: Option<&SockAddr>, from: Option<IpAddr>) {
         self.bytes.extend_from_slice(bytes);
-        let control = from.map(|from| {
-            let mut control = Control::default();
-            let length = set_source(&mut control, from);
-            (control, length)
-        });
-        self.queue.push(Queued { end: self.bytes.len(), to: to.map(SockAddr::raw), control });
+        if self.waiting == self.queue.len() {
+            self.queue.push(Queued::empty());
+            self.parts.push(part(std::ptr::null_mut(), 0));
+            self.headers.push(header());
+        }
+        let Some(place) = self.queue.get_mut(self.waiting) else { return };
+        self.waiting += 1;
+        place.end = self.bytes.len();
+        place.to.length = 0;
+        if let Some(to) = to {
+            place.to.set(to);
+        }
+        place.control_length = from.map_or(0, |from| set_source(&mut place.control, from));
     }
 
     /// Sends in order as many as are taken; how many, at least one. On an error the first was not
     /// taken. Those that were not stay: [`Self::skip`] gives one up.
     pub fn send(&mut self, socket: impl AsFd) -> io::Result<usize> {
-        if self.queue.is_empty() {
+        if self.is_empty() {
             return Ok(0);
         }
-        self.headers.clear();
-        self.headers.resize_with(self.queue.len(), header);
-        self.parts.clear();
-        self.parts.resize(self.queue.len(), part(std::ptr::null_mut(), 0));
         let mut start = 0;
-        for ((header, slot), queued) in self.headers.iter_mut().zip(&mut self.parts).zip(&mut self.queue) {
+        let waiting = self.queue.iter_mut().take(self.waiting);
+        for ((header, slot), queued) in self.headers.iter_mut().zip(&mut self.parts).zip(waiting) {
             let bytes = self.bytes.get_mut(start..queued.end).unwrap_or_default();
             start = queued.end;
             *slot = part(bytes.as_mut_ptr(), bytes.len());
             let message = &mut header.msg_hdr;
             message.msg_iov = slot;
             message.msg_iovlen = 1;
-            if let Some(to) = &mut queued.to {
-                message.msg_name = to.ptr_mut().cast();
-                message.msg_namelen = to.length;
-            }
-            if let Some((control, length)) = &mut queued.control {
-                message.msg_control = control.0.as_mut_ptr().cast();
-                message.msg_controllen = *length as _;
-            }
+            message.msg_name = queued.to.ptr_mut().cast();
+            message.msg_namelen = queued.to.length;
+            message.msg_control = queued.control.0.as_mut_ptr().cast();
+            message.msg_controllen = queued.control_length as _;
         }
-        let (socket, count) = (socket.as_fd().as_raw_fd(), self.headers.len() as libc::c_uint);
-        // SAFETY: the headers point into vectors of this batch, at as many bytes as they say.
+        let (socket, count) = (socket.as_fd().as_raw_fd(), self.waiting as libc::c_uint);
+        // SAFETY: so many headers point into vectors of this batch, at as many bytes as they say.
         let sent = unsafe { check(libc::sendmmsg(socket, self.headers.as_mut_ptr(), count, libc::MSG_NOSIGNAL))? };
         self.remove(sent as usize);
         Ok(sent as usize)
@@ -194,12 +204,18 @@ impl Outgoing {
     }
 
     fn remove(&mut self, count: usize) {
-        let count = count.min(self.queue.len());
+        if count >= self.waiting {
+            self.bytes.clear();
+            self.waiting = 0;
+            return;
+        }
         let Some(last) = count.checked_sub(1).and_then(|at| self.queue.get(at)) else { return };
         let end = last.end;
         self.bytes.drain(..end);
-        self.queue.drain(..count);
-        for queued in &mut self.queue {
+        let Some(waiting) = self.queue.get_mut(..self.waiting) else { return };
+        waiting.rotate_left(count);
+        self.waiting -= count;
+        for queued in waiting.iter_mut().take(self.waiting) {
             queued.end -= end;
         }
     }
