@@ -130,7 +130,8 @@ impl Socket {
         Self {
             fd,
             slot: Cell::new(UNREGISTERED),
-            assumed: Cell::new(READ | WRITE),
+            // What has come from a peer of datagrams is told.
+            assumed: Cell::new(if kind == Kind::Datagram && !shared { WRITE } else { READ | WRITE }),
             kind,
             sending: Cell::new(0),
             shared,
@@ -213,6 +214,16 @@ impl Socket {
             }
             Poll::Pending
         })
+    }
+
+    /// Has the current task woken when `bit` comes next, of a socket that is registered.
+    fn expect(&self, bit: u8) {
+        with(|reactor| {
+            if let Some(known) = reactor.sockets.borrow_mut().at(self.slot.get()) {
+                known.clear(bit);
+                known.check(bit, reactor.current());
+            }
+        });
     }
 
     /// Has the reactor tell of it, as far as a wait for `bit` needs that.

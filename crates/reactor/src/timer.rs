@@ -40,6 +40,12 @@ impl Timer {
         });
     }
 
+    /// The same, and the current task is woken when it fires.
+    pub fn wake_at(&self, at: u64) {
+        self.set(at);
+        let _ = self.poll_expired();
+    }
+
     /// Unsets it.
     pub fn cancel(&self) {
         if self.slot.get() != UNUSED {

@@ -23,9 +23,10 @@ impl Session {
 
     /// The upstream said something, or ended; only the first time counts.
     pub(super) fn first_byte(&self) {
-        if let Some(attempt) = self.attempts.borrow_mut().last_mut() {
-            let age = attempt.age();
-            attempt.first_byte_time.get_or_insert(age);
+        if let Some(attempt) = self.attempts.borrow_mut().last_mut()
+            && attempt.first_byte_time.is_none()
+        {
+            attempt.first_byte_time = Some(attempt.age());
         }
     }
 

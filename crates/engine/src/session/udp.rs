@@ -64,10 +64,10 @@ struct Round {
 }
 
 impl Round {
-    fn take(&mut self, key: Key, bytes: &[u8], deliver: impl FnOnce(Key, &[u8]) -> bool) {
+    fn take(&mut self, key: Key, bytes: &[u8], deliver: impl FnOnce(&Key, &[u8]) -> bool) {
         if self.begun.contains(&key) {
             self.later.push((key, bytes.to_vec()));
-        } else if deliver(key.clone(), bytes) {
+        } else if deliver(&key, bytes) {
             self.begun.push(key);
         }
     }
@@ -83,7 +83,7 @@ pub(crate) async fn listen(generation: Rc<Generation>, at: usize, socket: OwnedF
         socket: Rc::clone(&socket),
     });
     let mut round = Round::default();
-    let hand_over = |key: Key, bytes: &[u8]| deliver(&generation, &flows, key, bytes);
+    let hand_over = |key: &Key, bytes: &[u8]| deliver(&generation, &flows, key, bytes);
     loop {
         let next = std::future::poll_fn(|_| {
             if generation.drain.is_draining() {
@@ -134,9 +134,9 @@ async fn let_go(flows: &Rc<Flows>) {
 }
 
 /// Hands a datagram to its session; true when it began one.
-fn deliver(generation: &Rc<Generation>, flows: &Rc<Flows>, key: Key, bytes: &[u8]) -> bool {
+fn deliver(generation: &Rc<Generation>, flows: &Rc<Flows>, key: &Key, bytes: &[u8]) -> bool {
     // One that has failed is as good as over.
-    let known = flows.table.borrow().find(&key).filter(|flow| !flow.is_broken()).cloned();
+    let known = flows.table.borrow().find(key).filter(|flow| !flow.is_broken()).cloned();
     if let Some(flow) = known {
         flow.arrive(bytes);
         if flow.is_full() {
@@ -145,7 +145,7 @@ fn deliver(generation: &Rc<Generation>, flows: &Rc<Flows>, key: Key, bytes: &[u8
         return false;
     }
     let Some(slot) = generation.connection() else { return false };
-    let (from, to) = &key;
+    let (from, to) = key;
     let port = match &generation.plan.listener(flows.listener).address {
         Address::Inet(address) => address.port(),
         Address::Unix(_) => 0,
@@ -162,7 +162,7 @@ fn deliver(generation: &Rc<Generation>, flows: &Rc<Flows>, key: Key, bytes: &[u8
         kept: None,
     });
     let flow = Rc::new(Flow::new(key.clone(), bytes, &session, Rc::clone(&flows.outbox)));
-    flows.table.borrow_mut().insert(key, Rc::clone(&flow));
+    flows.table.borrow_mut().insert(key.clone(), Rc::clone(&flow));
     reactor::spawn(serve(session, Rc::clone(flows), flow, slot));
     true
 }
@@ -179,7 +179,7 @@ async fn serve(session: Session, flows: Rc<Flows>, flow: Rc<Flow>, slot: Connect
     // One at a time, as they come from the listening socket: each may end the session that it begins.
     for datagram in flow.left.take() {
         if !generation.drain.is_draining() {
-            deliver(&generation, &flows, flow.key.clone(), &datagram);
+            deliver(&generation, &flows, &flow.key, &datagram);
             reactor::yield_now().await;
         }
     }

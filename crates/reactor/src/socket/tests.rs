@@ -3,6 +3,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice, Write as _};
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::task::Poll;
 
 use os::SockAddr;
 
@@ -122,6 +123,27 @@ fn datagrams_keep_their_boundaries_and_none_is_left_behind() {
                 assert_eq!(timeout(1000, server.read(&mut buffer)).await.unwrap().unwrap(), length);
             }
         }
+    });
+}
+
+#[test]
+fn who_takes_a_datagram_is_woken_for_the_next() {
+    run(async {
+        let (fd, at) = datagrams();
+        let (server, client) = (Socket::datagram(fd), Socket::udp_connected(at).unwrap());
+        for text in [&b"one"[..], b"two2", b"three"] {
+            client.try_write(text).unwrap();
+        }
+        let mut taken = Vec::new();
+        let all = poll_fn(|_| {
+            // One for each time it is polled.
+            if let Poll::Ready(length) = server.poll_datagram(&mut [0; 8]) {
+                taken.push(length.unwrap());
+            }
+            if taken.len() == 3 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        timeout(1000, all).await.unwrap();
+        assert_eq!(taken, [3, 4, 5]);
     });
 }
 

@@ -165,12 +165,12 @@ impl Socket {
         result
     }
 
-    /// Takes one datagram of a peer, cut where it is longer than `buffer`.
+    /// Takes one datagram of a peer ([`Self::datagram`]), cut where it is longer than `buffer`. The current task is woken
+    /// for the next one, be it there already.
     pub fn poll_datagram(&self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let result = self.poll(READ, || os::socket::recv(&self.fd, buffer));
         if let Poll::Ready(Ok(_)) = result {
-            // Another one that waits is told.
-            self.forget(READ, FAILED);
+            self.expect(READ);
         }
         result
     }

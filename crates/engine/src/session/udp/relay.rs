@@ -44,7 +44,7 @@ enum Ended {
 
 /// Sends a datagram to an upstream; how many bytes, none where it is lost for want of room, as on the network.
 pub(super) fn send(upstream: &Socket, datagram: &[u8]) -> io::Result<usize> {
-    match upstream.try_write(datagram) {
+    match os::socket::send(upstream, datagram) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         sent => sent,
     }
@@ -74,6 +74,7 @@ pub(super) async fn run(s: &Session, flow: &Rc<Flow>, upstream: &Rc<Datagrams>, 
     }
     let ended = relay.run().await;
     flow.outbox.flush();
+    flow.tell_counts(s);
     let is_complete = matches!(ended, Ended::Done | Ended::Silent { .. });
     let ended = if is_complete && relay.has_failed() { Ended::Broken } else { ended };
     s.finish_attempt();
@@ -101,10 +102,10 @@ impl Relay<'_> {
     async fn run(&self) -> Ended {
         let limits = &self.flow.limits;
         let last = &self.flow.last;
-        last.set(reactor::now());
         let (mut leaves, mut waited) = (None, false);
         let (idle, delay) = (Timer::new(), Timer::new());
-        idle.set(last.get() + limits.timeout);
+        // When `idle` fires, unless a rate is waited for.
+        let mut due = None;
         std::future::poll_fn(|_| {
             let now = reactor::now();
             // Answers that were kept back for their rate are not waited for.
@@ -120,12 +121,14 @@ impl Relay<'_> {
                     leaves.get_or_insert(now + LAST_ANSWERS);
                 }
             }
-            if self.flow.datagrams.borrow().state(last.get(), now, limits) == State::Done {
+            let state = self.flow.datagrams.borrow().state(last.get(), now, limits);
+            if state == State::Done {
                 return Poll::Ready(Ended::Done);
             }
             if let Some(until) = self.paused_until(now) {
                 // A direction that waits for its rate does not run into the timeout.
                 idle.cancel();
+                due = None;
                 waited = paused_until(&self.download, now).is_some();
                 if !self.is_allowed() {
                     self.upstream.rest();
@@ -137,18 +140,19 @@ impl Relay<'_> {
                 return Poll::Pending;
             }
             waited = false;
-            if moved || !idle.is_set() {
-                idle.set(leaves.unwrap_or(u64::MAX).min(now + limits.timeout));
+            if due.is_none() {
+                last.set(now);
             }
-            while idle.poll_expired().is_ready() {
-                if leaves.is_some() {
-                    return Poll::Ready(Ended::Shutdown);
-                }
-                if let State::Silent { missing } = self.flow.datagrams.borrow().state(last.get(), now, limits) {
-                    return Poll::Ready(Ended::Silent { missing });
-                }
-                // Datagrams went on without the session's help.
-                idle.set(last.get() + limits.timeout);
+            let silent = last.get() + limits.timeout;
+            let end = leaves.map_or(silent, |leaves| silent.min(leaves));
+            if now >= end {
+                let missing = state == State::Silent { missing: true };
+                return Poll::Ready(if leaves.is_some() { Ended::Shutdown } else { Ended::Silent { missing } });
+            }
+            // Datagrams move the end only. When the time has come that is set, it is set anew.
+            if due.is_none_or(|due| due <= now || end < due) {
+                due = Some(end);
+                idle.wake_at(end);
             }
             Poll::Pending
         })
@@ -170,7 +174,6 @@ impl Relay<'_> {
 
     /// Whether something could not be sent without the session's help, which is told.
     fn has_failed(&self) -> bool {
-        self.flow.tell_counts(self.s);
         match self.flow.failure.get() {
             None => return false,
             Some(Failure::ToUpstream(error)) => self.failed(Action::SendingUpstream, "sendmsg()", error),
@@ -197,7 +200,6 @@ impl Relay<'_> {
                 Ok(sent) => s.to_upstream.set(s.to_upstream.get() + sent as u64),
                 Err(error) => {
                     flow.set_aside();
-                    flow.tell_counts(s);
                     self.failed(Action::SendingUpstream, "sendmsg()", &error);
                     flow.has_failed(Failure::ToUpstream(error));
                     return None;
@@ -210,10 +212,17 @@ impl Relay<'_> {
     fn pass_back(&self) -> Option<bool> {
         let mut moved = false;
         while self.is_allowed() {
-            let came = if self.expects_one() { self.next_answer() } else { self.next_answers() };
+            let expects_one = self.expects_one();
+            let came = if expects_one { self.next_answer() } else { self.next_answers() };
             match came {
                 Poll::Pending => break,
-                Poll::Ready(Ok(all_sent)) => all_sent?,
+                Poll::Ready(Ok(all_sent)) => {
+                    all_sent?;
+                    if expects_one && self.download.borrow().is_none() {
+                        // Others that have come are told.
+                        return Some(true);
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     self.s.first_byte();
                     self.failed(Action::ReadingUpstream, "recv()", &error);
@@ -287,6 +296,7 @@ impl Relay<'_> {
 
     /// Tells that a datagram could not be sent to the upstream, or received from it.
     fn failed(&self, action: Action, call: &str, error: &io::Error) {
+        self.flow.tell_counts(self.s);
         self.failed.set(true);
         self.s.doing(action);
         self.s.log_failed(level_of(error, Level::Error), call, error);
@@ -295,6 +305,7 @@ impl Relay<'_> {
 
     /// Tells that an answer could not be sent.
     fn client_failed(&self, error: &io::Error) {
+        self.flow.tell_counts(self.s);
         self.s.doing(Action::SendingClient);
         if error.kind() == io::ErrorKind::WouldBlock {
             self.s.log(Level::Alert, format_args!("shared connection is busy"));
