@@ -77,8 +77,8 @@ impl Raw {
         }
     }
 
-    /// The address as a value; families that are not ours become an unnamed one.
-    pub(crate) fn value(&self) -> SockAddr {
+    /// The address as a value, of the length that the kernel tells; families that are not ours become an unnamed one.
+    pub(crate) fn value(&self, length: libc::socklen_t) -> SockAddr {
         match i32::from(self.storage.ss_family) {
             libc::AF_INET => {
                 // SAFETY: the family says which type is stored.
@@ -96,7 +96,7 @@ impl Raw {
             libc::AF_UNIX => {
                 // SAFETY: the family says which type is stored.
                 let un = unsafe { *(&raw const self.storage).cast::<libc::sockaddr_un>() };
-                let room = (self.length as usize).saturating_sub(std::mem::offset_of!(libc::sockaddr_un, sun_path));
+                let room = (length as usize).saturating_sub(std::mem::offset_of!(libc::sockaddr_un, sun_path));
                 let path: Vec<u8> =
                     un.sun_path.iter().take(room).map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect();
                 SockAddr::Unix(path.into())
@@ -131,17 +131,20 @@ mod tests {
     fn every_kind_survives_the_round_trip() {
         for address in ["1.2.3.4:5", "[::1]:65535", "[fe80::1%3]:7"] {
             let address = SockAddr::Inet(address.parse().unwrap());
-            assert_eq!(address.raw().value(), address);
+            let raw = address.raw();
+            assert_eq!(raw.value(raw.length), address);
         }
         for path in [&b"/run/x.sock"[..], b"", &[b'p'; 107]] {
             let unix = SockAddr::Unix(path.into());
-            assert_eq!(unix.raw().value(), unix);
+            let raw = unix.raw();
+            assert_eq!(raw.value(raw.length), unix);
         }
     }
 
     #[test]
     fn a_path_is_cut_to_what_the_kernel_takes() {
-        assert_eq!(SockAddr::Unix([b'p'; 300].into()).raw().value(), SockAddr::Unix([b'p'; 107].into()));
+        let raw = SockAddr::Unix([b'p'; 300].into()).raw();
+        assert_eq!(raw.value(raw.length), SockAddr::Unix([b'p'; 107].into()));
     }
 
     #[test]

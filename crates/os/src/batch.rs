@@ -94,13 +94,10 @@ impl Incoming {
     /// What the last call brought.
     pub fn iter(&self) -> impl Iterator<Item = Came<'_>> {
         let room = self.bytes.chunks(self.longest.max(1));
-        self.headers.iter().zip(&self.names).zip(room).take(self.filled).map(|((header, name), bytes)| {
-            let name = Raw { length: header.msg_hdr.msg_namelen, ..*name };
-            Came {
-                bytes: bytes.get(..header.msg_len as usize).unwrap_or(bytes),
-                from: name.value(),
-                to: destination(&header.msg_hdr),
-            }
+        self.headers.iter().zip(&self.names).zip(room).take(self.filled).map(|((header, name), bytes)| Came {
+            bytes: bytes.get(..header.msg_len as usize).unwrap_or(bytes),
+            from: name.value(header.msg_hdr.msg_namelen),
+            to: destination(&header.msg_hdr),
         })
     }
 }

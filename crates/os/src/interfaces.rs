@@ -42,7 +42,7 @@ unsafe fn value(address: *const libc::sockaddr) -> Option<SockAddr> {
     let mut raw = Raw::empty();
     // SAFETY: the type has this length, as the caller says, and there is room for any.
     unsafe { ptr::copy_nonoverlapping(address.cast::<u8>(), raw.ptr_mut().cast::<u8>(), length) };
-    Some(raw.value())
+    Some(raw.value(length as libc::socklen_t))
 }
 
 #[cfg(test)]

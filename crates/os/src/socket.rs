@@ -90,8 +90,7 @@ pub fn accept(socket: impl AsFd) -> io::Result<(OwnedFd, SockAddr)> {
         check(libc::accept4(socket.as_fd().as_raw_fd(), raw.ptr_mut(), &raw mut length, FLAGS))
             .map(|fd| OwnedFd::from_raw_fd(fd))?
     };
-    raw.length = length;
-    Ok((accepted, raw.value()))
+    Ok((accepted, raw.value(length)))
 }
 
 type NameCall = unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;
@@ -101,8 +100,7 @@ fn name(socket: impl AsFd, call: NameCall) -> io::Result<SockAddr> {
     let mut length = raw.length;
     // SAFETY: pointer and length describe `raw`.
     unsafe { check(call(socket.as_fd().as_raw_fd(), raw.ptr_mut(), &raw mut length))? };
-    raw.length = length;
-    Ok(raw.value())
+    Ok(raw.value(length))
 }
 
 /// getsockname(2).
