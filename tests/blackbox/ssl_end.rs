@@ -4,13 +4,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use testkit::{End, Gateway, Hello, Peer, TcpBackend, TlsClient, TlsServer, poll};
 
 use super::ssl::{CERT, answering, ask};
 use super::traps::{last_record, tap};
-use crate::gateway;
+use crate::{gateway, is_nginx};
 
 const VERSIONS: [&str; 2] = ["-tls1_2", "-tls1_3"];
 const SERVER: &str = "-cert %pki/server.crt -key %pki/server.key";
@@ -224,4 +225,144 @@ fn what_comes_in_place_of_close_notify_is_told() {
         ));
         assert_eq!(line.level, "info");
     }
+}
+
+/// How one side of a connection took leave.
+#[derive(Debug)]
+struct Leave {
+    /// The type of its last record.
+    last: u8,
+    end: End,
+    /// How many packets came from when the other side had nothing more to say.
+    packets: u32,
+}
+
+/// Whether nothing was missing; nginx answers no `close_notify` of a client.
+fn is_answered(servers: &Leave) -> bool {
+    servers.last == ALERT || is_nginx()
+}
+
+fn packets(socket: &TcpStream) -> u32 {
+    os::options::packets_received(socket).unwrap()
+}
+
+/// Reads to the end, says `pass` of each part, and how the stream ended.
+fn read_to_end(from: &mut Peer, mut pass: impl FnMut(&[u8])) -> End {
+    loop {
+        match from.recv_some() {
+            Ok(part) if part.is_empty() => return End::Fin,
+            Ok(part) => pass(&part),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return End::Reset,
+            Err(error) => panic!("recv: {error}"),
+        }
+    }
+}
+
+/// A relay to the TLS server `to` that has the client's `close_notify` said by `say` once the client is gone. It tells how
+/// the client took leave, and the server then.
+fn leaving(to: String, say: fn(&mut Peer, &[u8])) -> (TcpBackend, Receiver<[Leave; 2]>) {
+    let (tell, told) = mpsc::channel();
+    let relay = TcpBackend::start(move |client| {
+        let mut server = Peer::connect(&to);
+        let mut from = Peer::from_socket(server.socket().try_clone().unwrap());
+        let mut back = client.socket().try_clone().unwrap();
+        let returning = std::thread::spawn(move || {
+            let (mut last, mut before) = (0, 0);
+            let end = read_to_end(&mut from, |part| {
+                last = last_record(part);
+                if last != ALERT {
+                    before = packets(&back);
+                }
+                let _ = back.write_all(part);
+            });
+            (last, end, before)
+        });
+        let mut goodbye = Vec::new();
+        let end = read_to_end(client, |part| match last_record(part) {
+            ALERT => goodbye = part.to_vec(),
+            _ => server.send(part),
+        });
+        let (came, before) = (packets(client.socket()), packets(server.socket()));
+        say(&mut server, &goodbye);
+        let (last, servers_end, clients_before) = returning.join().unwrap();
+        let clients = Leave { last: last_record(&goodbye), end, packets: came - clients_before };
+        let servers = Leave { last, end: servers_end, packets: packets(server.socket()) - before };
+        let _ = tell.send([clients, servers]);
+        Vec::new()
+    });
+    (relay, told)
+}
+
+/// TLS towards an upstream and from a client, who leaves as `say` has it.
+fn leaves(say: fn(&mut Peer, &[u8])) -> [Leave; 2] {
+    let up = TcpBackend::echo();
+    let far = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}"));
+    let far = far.with("up", up.addr()).start();
+    let (relay, told) = leaving(far.addr("in"), say);
+    let near = "server { listen 127.0.0.1:%in; proxy_ssl on; proxy_ssl_protocols TLSv1.2; proxy_pass %up; }";
+    let near = gateway(near).with("up", relay.addr()).start();
+    let mut client = near.connect("in");
+    client.send("hello\n");
+    assert_eq!(client.recv_line(), "hello\n");
+    drop(client);
+    told.recv().unwrap()
+}
+
+#[test]
+fn whoever_leaves_in_order_hears_close_notify_and_the_end() {
+    // Without the connection's end, with it, and soon followed by it.
+    let ways: [fn(&mut Peer, &[u8]); 3] = [
+        |server, goodbye| server.send(goodbye),
+        |server, goodbye| server.send_last(goodbye),
+        |server, goodbye| {
+            server.send(goodbye);
+            server.finish_sending();
+        },
+    ];
+    for say in ways {
+        let [clients, servers] = leaves(say);
+        assert_eq!((clients.last, clients.end), (ALERT, End::Fin), "{clients:?}");
+        assert!(is_answered(&servers) && servers.end == End::Fin, "{servers:?}");
+    }
+}
+
+#[test]
+fn who_goes_on_after_close_notify_hears_it_nevertheless() {
+    let more = |server: &mut Peer, goodbye: &[u8]| server.send([goodbye, &vec![0; 40_000]].concat());
+    let and_ends = |server: &mut Peer, goodbye: &[u8]| server.send_last([goodbye, &vec![0; 40_000]].concat());
+    for say in [more, and_ends] {
+        let [_, servers] = leaves(say);
+        assert!(is_answered(&servers), "{servers:?}");
+    }
+}
+
+#[test]
+fn an_upstream_that_nobody_listens_to_hears_close_notify() {
+    let up = TcpBackend::start(|peer| {
+        let said = peer.recv_line();
+        while peer.try_send(vec![0; 65_536]).is_ok() {}
+        said.into_bytes()
+    });
+    let far = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}"));
+    let far = far.with("up", up.addr()).start();
+    let (relay, told) = leaving(far.addr("in"), |server, goodbye| server.send(goodbye));
+    let near = "server { listen 127.0.0.1:%in; proxy_ssl on; proxy_ssl_protocols TLSv1.2; proxy_pass %up; }";
+    let near = gateway(near).with("up", relay.addr()).start();
+    let mut client = Peer::connect_narrow(&near.addr("in"));
+    client.send("all\n");
+    client.recv(1);
+    client.finish_sending();
+    let [upstreams, _] = told.recv().unwrap();
+    assert_eq!(upstreams.last, ALERT, "{upstreams:?}");
+}
+
+#[test]
+fn close_notify_and_the_end_share_a_packet() {
+    if is_nginx() {
+        return;
+    }
+    // Packets that do nothing but acknowledge may come at any time.
+    let alone = |side: usize| (0..10).any(|_| leaves(|server, goodbye| server.send_last(goodbye))[side].packets == 1);
+    assert!(alone(0), "towards an upstream");
+    assert!(alone(1), "towards a client");
 }

@@ -33,6 +33,19 @@ pub(crate) fn number(socket: impl AsFd, level: i32, name: i32) -> io::Result<i32
     Ok(value)
 }
 
+/// How many packets have come to a socket of TCP, those without data among them (`TCP_INFO`).
+pub fn packets_received(socket: impl AsFd) -> io::Result<u32> {
+    // SAFETY: numbers alone, for which zero is a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    // SAFETY: pointer and length describe `info`.
+    unsafe {
+        check(libc::getsockopt(socket.as_fd().as_raw_fd(), level, name, (&raw mut info).cast(), &raw mut length))?;
+    }
+    Ok(info.tcpi_segs_in)
+}
+
 /// Whether the socket is one of datagrams (`SO_TYPE`).
 pub fn is_datagram(socket: impl AsFd) -> io::Result<bool> {
     Ok(number(socket, libc::SOL_SOCKET, libc::SO_TYPE)? == libc::SOCK_DGRAM)

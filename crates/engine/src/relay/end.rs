@@ -158,15 +158,27 @@ impl TlsEnd {
         }
     }
 
-    /// Says `close_notify` without waiting for the peer's.
+    /// Says `close_notify` without waiting for the peer's, and with the same packet that nothing more comes.
     pub fn say_goodbye(&mut self) {
         if !self.broken {
-            // Whether it arrives is the peer's affair: the connection closes now.
-            let _ = self.stream.borrow_mut().shutdown();
+            self.say_last();
+            // A close alone would throw away what waits, if there were bytes to read.
+            let _ = self.socket.shutdown_write();
         }
     }
 
-    /// Says `close_notify` and waits for the peer's; what the library says to what comes instead.
+    /// Says `close_notify`, which waits for the end of the stream to share a packet.
+    fn say_last(&mut self) {
+        if !self.broken {
+            let mut stream = self.stream.borrow_mut();
+            stream.socket_mut().expect_end();
+            // Whether it arrives is the peer's affair: the connection closes now.
+            let _ = stream.shutdown();
+        }
+    }
+
+    /// Says `close_notify` and waits for the peer's; what the library says to what comes instead. The connection is to
+    /// be closed at once then.
     fn poll_close(&mut self) -> Poll<Option<LibraryErrors>> {
         loop {
             if self.broken {
@@ -174,7 +186,17 @@ impl TlsEnd {
             }
             let mut stream = self.stream.borrow_mut();
             stream.socket_mut().limit_reading();
+            // The peer's has come: there is nothing to wait for.
+            let is_last = stream.is_read_closed();
+            if is_last {
+                stream.socket_mut().expect_end();
+            }
             let wait = match stream.shutdown() {
+                Ok(Shutdown::Complete) if is_last && !self.socket.is_over() => {
+                    // The close would throw away what waits, if there were bytes to read.
+                    let _ = self.socket.shutdown_write();
+                    return Poll::Ready(None);
+                }
                 Ok(Shutdown::Complete) | Err(StreamError::Io(_)) => return Poll::Ready(None),
                 Err(StreamError::Library(errors)) => return Poll::Ready(Some(errors)),
                 Ok(Shutdown::Sent) => continue,
@@ -286,7 +308,7 @@ impl End {
             Self::Plain(socket) => socket.shutdown_write(),
             Self::Tls(end) => {
                 // An end without it could be anybody's doing.
-                end.say_goodbye();
+                end.say_last();
                 end.socket.shutdown_write()
             }
         }

@@ -42,6 +42,8 @@ pub struct Transport {
     gathers: bool,
     /// Whether bytes have come or gone since [`Self::has_moved`] was last asked.
     moved: bool,
+    /// Whether what the library writes shares a packet with the end of the stream.
+    is_last: bool,
     /// Bytes that have come or gone since there was data in them.
     idle: usize,
     owed: Option<Box<Owed>>,
@@ -71,7 +73,7 @@ impl Owed {
 impl Transport {
     /// The library writes to and reads from `socket` itself.
     pub fn new(socket: Rc<Socket>) -> Self {
-        Self { socket, gathers: false, moved: false, idle: 0, owed: None, allowance: usize::MAX }
+        Self { socket, gathers: false, moved: false, is_last: false, idle: 0, owed: None, allowance: usize::MAX }
     }
 
     /// Has what the library writes wait for [`Self::send_gathered`], before which no other connection of the thread may
@@ -118,8 +120,13 @@ impl Transport {
         Ok(sent)
     }
 
+    /// What the library writes from now on waits for the end of the stream, which has to follow at once.
+    pub fn expect_end(&mut self) {
+        self.is_last = true;
+    }
+
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.socket.try_write(bytes)?;
+        let sent = if self.is_last { self.socket.try_write_more(bytes) } else { self.socket.try_write(bytes) }?;
         self.count(sent);
         Ok(sent)
     }

@@ -79,6 +79,13 @@ impl Socket {
         result
     }
 
+    fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.before_write(bytes.len());
+        let result = os::socket::send_more(&self.fd, bytes);
+        self.after_write(&result, bytes.len());
+        result
+    }
+
     fn look(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let result = os::socket::peek(&self.fd, buffer);
         // However little it is: it is still there to read.
@@ -101,14 +108,12 @@ impl Socket {
         self.attempt(WRITE, || self.send(bytes))
     }
 
-    fn send_more(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.before_write(bytes.len());
-        let result = os::socket::send_more(&self.fd, bytes);
-        self.after_write(&result, bytes.len());
-        result
+    /// The same for bytes that others follow at once, or the end: they share packets.
+    pub fn try_write_more(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(WRITE, || self.send_more(bytes))
     }
 
-    /// The same with the bytes in several pieces.
+    /// [`Self::try_write`] with the bytes in several pieces.
     pub fn try_writev(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.attempt(WRITE, || {
             self.before_write(pieces.iter().map(|piece| piece.len()).sum());
