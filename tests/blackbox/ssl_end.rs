@@ -307,7 +307,7 @@ fn leaves(say: fn(&mut Peer, &[u8])) -> [Leave; 2] {
     client.send("hello\n");
     assert_eq!(client.recv_line(), "hello\n");
     drop(client);
-    told.recv_timeout(Duration::from_secs(20)).expect("the leave that both took")
+    told.recv_timeout(Duration::from_secs(20)).unwrap()
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn an_upstream_that_nobody_listens_to_hears_close_notify() {
     client.send("all\n");
     client.recv(1);
     client.finish_sending();
-    let [upstreams, _] = told.recv_timeout(Duration::from_secs(20)).expect("the leave that both took");
+    let [upstreams, _] = told.recv_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(upstreams.last, ALERT, "{upstreams:?}");
 }
 
