@@ -18,6 +18,8 @@ FAIL_TIMEOUT = 2
 
 class Network(Fault):
     def test_bad_lines(self):
+        for gateway in self.hosts.gateways:
+            self.be_patient(gateway)
         for wire in self.hosts.wires:
             wire.become(**BAD)
         crowd, datagrams = self.usual(talks=3), Datagrams(self.hosts)
@@ -38,6 +40,8 @@ class Network(Fault):
         self.assertEqual(later.finish().lost, 0)
 
     def test_lines_that_change(self):
+        for gateway in self.hosts.gateways:
+            self.be_patient(gateway)
         crowd = self.usual()
         changes = [{"delay": 0.05}, {"loss": 0.05}, {"delay": 0.02, "jitter": 0.02}, {"reorder": 0.3, "delay": 0.01},
                    {"duplicate": 0.3}, {"corrupt": 0.02}, {}]
