@@ -162,7 +162,7 @@ async fn attempt(
     let socket = prepare(s, os::socket::stream(&to), local)?;
     let speaks = context.is_some() || goes_first(s, &early.bytes);
     if speaks && matches!(picked.address, Address::Inet(_)) {
-        // One packet less; without it nothing is lost.
+        // It shares the packet that completes the connection; without that nothing is lost.
         let _ = os::options::set_no_quickack(&socket);
     }
     let mut words = if speaks && context.is_none() && reactor::is_near(&to) {

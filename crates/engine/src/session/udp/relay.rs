@@ -43,6 +43,7 @@ enum Ended {
 }
 
 /// Sends a datagram to an upstream; how many bytes, none where it is lost for want of room, as on the network.
+/// Room is not waited for, so the reactor has nothing to say in it.
 pub(super) fn send(upstream: &Socket, datagram: &[u8]) -> io::Result<usize> {
     match os::socket::send(upstream, datagram) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
