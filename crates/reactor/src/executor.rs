@@ -16,6 +16,7 @@ use crate::calm::{CALM, Calm};
 use crate::remote::Mailbox;
 use crate::slab::{Key, Slab};
 use crate::socket::Readiness;
+use crate::spare::Spare;
 use crate::wheel::Wheel;
 
 /// Events taken per wait.
@@ -42,6 +43,7 @@ pub(crate) struct Reactor {
     pub(crate) epoll: Epoll,
     pub(crate) calm: Calm,
     pub(crate) sockets: RefCell<Slab<Readiness>>,
+    pub(crate) spare: RefCell<Spare>,
     pub(crate) wheel: RefCell<Wheel>,
     tasks: RefCell<Slab<Task>>,
     ready: RefCell<VecDeque<TaskId>>,
@@ -96,6 +98,7 @@ impl Runtime {
             epoll,
             calm,
             sockets: RefCell::default(),
+            spare: RefCell::default(),
             wheel: RefCell::new(Wheel::new(now)),
             tasks: RefCell::default(),
             ready: RefCell::default(),
@@ -143,7 +146,8 @@ impl Runtime {
             }
             assert!(reactor.tasks.borrow_mut().find(main.0).is_some(), "the main task panicked");
             reactor.wait(&mut events, &mut calm_events, &self.mailbox);
-            reactor.wheel.borrow_mut().advance(reactor.now.get(), &mut woken);
+            reactor.spare.borrow_mut().tend(reactor.now());
+            reactor.wheel.borrow_mut().advance(reactor.now(), &mut woken);
             woken.drain(..).for_each(|task| reactor.wake(task));
         }
     }
@@ -239,18 +243,21 @@ impl Reactor {
 
     /// Milliseconds, or -1 where no timer is set.
     fn until_next_timer(&self) -> i32 {
-        let next = self.wheel.borrow().next();
+        let next = self.wheel.borrow().next().into_iter().chain(self.spare.borrow().due()).min();
         next.map_or(-1, |at| i32::try_from(at.saturating_sub(os::time::monotonic())).unwrap_or(i32::MAX))
     }
 
     /// Something happened to a socket: who waits for it goes into `queue`.
     fn happened(&self, event: Event, queue: &RefCell<VecDeque<TaskId>>) {
-        let task = self
-            .sockets
-            .borrow_mut()
-            .find(Key::from_number(event.data))
-            .and_then(|readiness| readiness.happened(event.bits));
-        if let Some(task) = task {
+        let key = Key::from_number(event.data);
+        let mut sockets = self.sockets.borrow_mut();
+        let Some(readiness) = sockets.find(key) else { return };
+        let task = readiness.happened(event.bits);
+        let is_leaving = readiness.is_leaving();
+        drop(sockets);
+        if is_leaving {
+            self.spare.borrow_mut().happened(key.index, event.bits);
+        } else if let Some(task) = task {
             self.wake_in(task, queue);
         }
     }
@@ -270,6 +277,11 @@ impl Reactor {
                 queue.borrow_mut().push_back(id);
             }
         }
+    }
+
+    /// The time of the loop, milliseconds.
+    pub(crate) fn now(&self) -> u64 {
+        self.now.get()
     }
 
     /// The task that is being polled.
@@ -350,7 +362,7 @@ pub async fn yield_now() {
 
 /// The time of the loop: milliseconds of a clock that never goes back, read once per pass.
 pub fn now() -> u64 {
-    with(|reactor| reactor.now.get())
+    with(Reactor::now)
 }
 
 /// Unix time of the loop: seconds and milliseconds, read at most once per pass.

@@ -14,6 +14,7 @@ mod loopback;
 mod remote;
 mod slab;
 mod socket;
+mod spare;
 mod timer;
 mod wheel;
 
@@ -23,4 +24,5 @@ pub use executor::{Runtime, TaskId, current_task, now, spawn, wake, wake_all, wa
 pub use listener::Listener;
 pub use remote::Remote;
 pub use socket::{ConnectError, Socket, is_near};
+pub use spare::retire;
 pub use timer::{Elapsed, Timer, sleep, timeout};

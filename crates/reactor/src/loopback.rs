@@ -33,7 +33,9 @@ pub(crate) async fn accept(listener: &Listener) -> Socket {
 }
 
 pub(crate) async fn connect(to: &SockAddr) -> Socket {
-    Socket::connect(os::socket::stream(to).unwrap(), to).await.unwrap()
+    let socket = Socket::toward(to).unwrap();
+    socket.connect(to).await.unwrap();
+    socket
 }
 
 /// Both ends of a TCP connection.

@@ -14,6 +14,7 @@
 //! One task at a time waits for a socket, for either direction or both.
 
 mod connect;
+mod leave;
 mod readiness;
 mod transfer;
 
@@ -29,21 +30,41 @@ use os::epoll::Interest;
 
 use crate::executor::{with, with_any};
 use crate::slab::Key;
+use crate::spare::with_room;
 
 pub use connect::{ConnectError, is_near};
 use readiness::{CALM, END, FAILED, OVER, ROOM_TOLD};
 pub(crate) use readiness::{READ, Readiness, WRITE};
 
 const UNREGISTERED: u32 = u32::MAX;
-/// Datagrams that may wait in a socket that is to be used again.
-const MOST_LEFT: usize = 16;
+/// The sending direction has ended.
+const SHUT: u8 = 4;
+/// It may serve another connection after this one.
+const REUSED: u8 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Of TCP, where a read stops short of what is there for bytes out of band only.
-    Tcp,
+    Tcp(Family),
     Stream,
     Datagram,
+}
+
+/// Which addresses a socket of the network connects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// That of `address`, if it is one of the network.
+    pub(crate) fn of(address: &SockAddr) -> Option<Self> {
+        match address {
+            SockAddr::Inet(address) => Some(if address.is_ipv6() { Self::V6 } else { Self::V4 }),
+            SockAddr::Unix(_) => None,
+        }
+    }
 }
 
 /// A non-blocking socket of any kind.
@@ -53,7 +74,7 @@ pub struct Socket {
     /// What is assumed while it is not registered.
     assumed: Cell<u8>,
     kind: Kind,
-    /// What has to be done before the next write: [`transfer::NODELAY`], [`transfer::BEGUN`].
+    /// How far sending is, and what is to come of the socket: [`transfer::NODELAY`], [`transfer::BEGUN`], [`SHUT`], [`REUSED`].
     sending: Cell<u8>,
     /// Others may have the same open socket: closing this descriptor would not deregister it.
     shared: bool,
@@ -87,10 +108,12 @@ impl Socket {
 
     /// The same with `peer` at its other end.
     pub fn connected(fd: OwnedFd, peer: &SockAddr) -> Self {
-        match peer {
-            SockAddr::Inet(_) => Self::of(fd, Kind::Tcp, false),
-            SockAddr::Unix(_) => Self::stream(fd),
-        }
+        Self::of(fd, Family::of(peer).map_or(Kind::Stream, Kind::Tcp), false)
+    }
+
+    /// A new stream socket for a connection to `to`.
+    pub fn toward(to: &SockAddr) -> io::Result<Self> {
+        with_room(|| os::socket::stream(to)).map(|fd| Self::connected(fd, to))
     }
 
     /// A socket of datagrams of one peer that nobody else has a descriptor of.
@@ -101,24 +124,6 @@ impl Socket {
     /// Has the reactor tell nothing more of a socket that waits, until the next wait.
     pub fn rest(&self) {
         self.deregister();
-    }
-
-    /// Has a socket of datagrams forget its peer, its port and all that has come, for another use. What is under way to
-    /// the port goes nowhere. An error says that the socket is of no use any more.
-    pub fn disconnect(&self) -> io::Result<()> {
-        os::socket::disconnect(&self.fd)?;
-        let mut byte = [0];
-        for _ in 0..MOST_LEFT {
-            match os::socket::recv(&self.fd, &mut byte) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.with_ready(|ready| *ready = WRITE);
-                    return Ok(());
-                }
-                // A datagram, or what became of one that was sent.
-                _ => {}
-            }
-        }
-        Err(io::ErrorKind::QuotaExceeded.into())
     }
 
     /// Whether anything has come, as far as it is known.
@@ -157,6 +162,7 @@ impl Socket {
 
     /// Ends the sending direction.
     pub fn shutdown_write(&self) -> io::Result<()> {
+        self.sending.set(self.sending.get() | SHUT);
         os::socket::shutdown_write(&self.fd)
     }
 
@@ -230,7 +236,7 @@ impl Socket {
     fn register(&self, bit: u8) -> io::Result<()> {
         let (interest, told) = match self.kind {
             Kind::Datagram if !self.shared => (Interest::Reading, 0),
-            Kind::Tcp | Kind::Stream if bit == READ => (Interest::StreamIn, 0),
+            Kind::Tcp(_) | Kind::Stream if bit == READ => (Interest::StreamIn, 0),
             _ => (Interest::Stream, ROOM_TOLD),
         };
         let known = Readiness::new(self.assumed.get() | told);

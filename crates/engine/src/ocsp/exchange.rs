@@ -28,8 +28,8 @@ pub(super) enum Ended {
 /// The status code and the body.
 pub(super) async fn exchange(peer: &Address, request: &[u8]) -> Result<(u16, Vec<u8>), Ended> {
     let to = sock_addr(peer);
-    let fd = os::socket::stream(&to).map_err(Ended::NotConnected)?;
-    let socket = Socket::connect(fd, &to).await.map_err(|error| {
+    let socket = Socket::toward(&to).map_err(Ended::NotConnected)?;
+    socket.connect(&to).await.map_err(|error| {
         let at_once = error.at_once();
         // The reference finds a refusal when it reads.
         if at_once { Ended::NotConnected(error.into()) } else { Ended::Failed("recv()", error.into()) }

@@ -226,6 +226,14 @@ impl End {
         }
     }
 
+    /// The socket beneath. TLS says nothing more on it.
+    pub fn into_socket(self) -> Rc<Socket> {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(end) => end.socket,
+        }
+    }
+
     /// The call that is to blame where reading or writing fails.
     pub fn call(&self, way: Way) -> &'static str {
         match (self, way) {

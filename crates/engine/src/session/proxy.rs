@@ -11,6 +11,9 @@ use super::{Action, Phase, Session, overload};
 use crate::log::{level_of, text_of};
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 
+/// The most bytes in one direction that leave the buffers of a socket as they were, so that it may serve another session.
+const FEW: u64 = 65_536;
+
 /// Proxies `client`.
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     s.start_proxying();
@@ -26,6 +29,9 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
             group.remember(key, session);
         }
         end.say_goodbye();
+    }
+    if matches!(stop, Stop::Ended(_)) && s.from_upstream.get().max(s.to_upstream.get()) <= FEW {
+        reactor::retire(upstream.into_socket());
     }
     done
 }

@@ -159,7 +159,7 @@ async fn attempt(
     let server = s.server();
     let context = server.tls.client.current();
     let to = crate::net::sock_addr(&picked.address);
-    let socket = prepare(s, os::socket::stream(&to), local)?;
+    let socket = prepare(s, stream(s, &to, local), local)?;
     let speaks = context.is_some() || goes_first(s, &early.bytes);
     if speaks && matches!(picked.address, Address::Inet(_)) {
         // It shares the packet that completes the connection; without that nothing is lost.
@@ -170,11 +170,11 @@ async fn attempt(
     } else {
         Vec::new()
     };
-    let connecting = early.during(s, Socket::connect_saying(socket, &to, &words));
-    let (socket, said) = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
-        Ok(Ok((socket, said))) => {
+    let connecting = early.during(s, socket.connect_saying(&to, &words));
+    let said = match reactor::timeout(server.conf.proxy.connect_timeout, connecting).await {
+        Ok(Ok(said)) => {
             s.to_upstream.set(said as u64);
-            (Rc::new(socket), said)
+            said
         }
         Ok(Err(error)) => {
             tell_failed(s, picked, error.as_io(), error.at_once());
@@ -232,6 +232,15 @@ fn connect_level(error: &io::Error) -> Level {
         | Kind::TimedOut
         | Kind::WouldBlock => Level::Error,
         _ => Level::Crit,
+    }
+}
+
+/// A socket for a peer. What [`set_up`] does to one lasts, so that no other session may have it.
+fn stream(s: &Session, to: &os::SockAddr, local: Option<&Local>) -> io::Result<Rc<Socket>> {
+    if is_plain(s, local) && s.server().conf.core.tcp_nodelay {
+        Socket::again(to)
+    } else {
+        Socket::toward(to).map(Rc::new)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 
 use os::SockAddr;
 use os::socket::Connect;
@@ -42,49 +41,50 @@ pub fn is_near(address: &SockAddr) -> bool {
 }
 
 impl Socket {
-    /// Connects a prepared stream socket. One that connects at once is not waited for.
-    pub async fn connect(fd: OwnedFd, to: &SockAddr) -> Result<Self, ConnectError> {
-        Self::connect_saying(fd, to, &[]).await.map(|(socket, _)| socket)
+    /// Connects a stream socket that is prepared. One that connects at once is not waited for.
+    pub async fn connect(&self, to: &SockAddr) -> Result<(), ConnectError> {
+        self.connect_saying(to, &[]).await.map(drop)
     }
 
     /// The same, and how many of `words` have been sent, which they are where that spares the question whether the other
     /// side has answered.
-    pub async fn connect_saying(fd: OwnedFd, to: &SockAddr, words: &[u8]) -> Result<(Self, usize), ConnectError> {
+    pub async fn connect_saying(&self, to: &SockAddr, words: &[u8]) -> Result<usize, ConnectError> {
         let at_once = |error| ConnectError { error, at_once: true };
         let later = |error| ConnectError { error, at_once: false };
-        let connected = os::socket::connect(&fd, to).map_err(at_once)?;
-        let socket = Self::connected(fd, to);
+        let connected = os::socket::connect(&self.fd, to).map_err(at_once)?;
         // Nothing can have come yet: the first read waits.
-        socket.assumed.set(WRITE);
+        self.begin(WRITE);
         if connected == Connect::Done {
-            return Ok((socket, 0));
+            return Ok(0);
         }
         let mut failed = Ok(());
-        if is_near(to) && words.is_empty() && os::socket::is_connected(&socket.fd) {
-            return Ok((socket, 0));
+        if is_near(to) && words.is_empty() && os::socket::is_connected(&self.fd) {
+            return Ok(0);
         }
         if is_near(to) && !words.is_empty() {
-            match socket.try_write(words) {
-                Ok(sent) => return Ok((socket, sent)),
+            match self.try_write(words) {
+                Ok(sent) => return Ok(sent),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // Told once, as where it is waited for.
                 Err(error) => failed = Err(later(error)),
             }
         }
-        socket.assumed.set(0);
-        socket.writable().await.map_err(at_once)?;
+        self.begin(0);
+        self.writable().await.map_err(at_once)?;
         failed?;
         // epoll tells a failure apart, so success needs no question.
-        if socket.with_ready(|ready| *ready & FAILED != 0) {
-            os::socket::take_error(&socket.fd).map_err(later)?;
+        if self.with_ready(|ready| *ready & FAILED != 0) {
+            os::socket::take_error(&self.fd).map_err(later)?;
         }
-        Ok((socket, 0))
+        Ok(0)
     }
 
     /// A TCP connection to `to`.
     pub async fn tcp_connect(to: SocketAddr) -> io::Result<Self> {
         let to = SockAddr::Inet(to);
-        Ok(Self::connect(os::socket::stream(&to)?, &to).await?)
+        let socket = Self::toward(&to)?;
+        socket.connect(&to).await?;
+        Ok(socket)
     }
 
     /// A UDP socket on a port of the system's choice that talks to `to` alone.

@@ -28,12 +28,14 @@ pub(super) const ROOM_TOLD: u8 = 128;
 pub(crate) struct Readiness {
     pub(super) ready: u8,
     wanted: u8,
+    /// Nobody uses it any more, and its connection is about to end.
+    is_leaving: bool,
     task: Option<TaskId>,
 }
 
 impl Readiness {
     pub(crate) fn new(ready: u8) -> Self {
-        Self { ready, wanted: 0, task: None }
+        Self { ready, wanted: 0, is_leaving: false, task: None }
     }
 
     /// Whether `bit` is there; where it is not, `task` is woken when it comes.
@@ -48,6 +50,16 @@ impl Readiness {
 
     pub(crate) fn clear(&mut self, bit: u8) {
         self.ready &= !bit;
+    }
+
+    /// From now on nobody waits for it, but the reactor for the end of its connection; or that is over.
+    pub(super) fn set_leaving(&mut self, is_leaving: bool) {
+        self.is_leaving = is_leaving;
+        self.wanted = 0;
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving
     }
 
     /// Takes in an event; who waited for it is returned.

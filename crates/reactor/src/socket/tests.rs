@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use os::SockAddr;
 
-use super::{MOST_LEFT, Socket};
+use super::Socket;
+use super::leave::MOST_LEFT;
 use crate::loopback::{accept, connect, datagrams, listener, listening, pair, run, unix_pair};
 use crate::{now, sleep, spawn, timeout, yield_now};
 
@@ -102,7 +103,7 @@ fn a_refused_connection() {
     run(async {
         let (listener, at) = listener();
         drop(listener);
-        let error = Socket::connect(os::socket::stream(&at).unwrap(), &at).await.unwrap_err();
+        let error = Socket::toward(&at).unwrap().connect(&at).await.unwrap_err();
         assert_eq!(error.as_io().kind(), io::ErrorKind::ConnectionRefused);
     });
 }
@@ -379,13 +380,13 @@ fn a_connection_within_the_machine_needs_no_wait_as_a_rule() {
 fn what_is_to_be_said_is_said_with_the_connection() {
     run(async {
         let (listener, at) = listener();
-        let begin = |words| Socket::connect_saying(os::socket::stream(&at).unwrap(), &at, words);
-        let (_client, sent) = begin(b"hello").await.unwrap();
+        let client = Socket::toward(&at).unwrap();
+        let sent = client.connect_saying(&at, b"hello").await.unwrap();
         let server = accept(&listener).await;
         let mut heard = [0; 9];
         assert_eq!(server.read(&mut heard).await.unwrap(), 5);
         assert_eq!((sent, &heard[..5]), (5, &b"hello"[..]));
-        assert_eq!(begin(b"").await.unwrap().1, 0);
+        assert_eq!(Socket::toward(&at).unwrap().connect_saying(&at, b"").await.unwrap(), 0);
     });
 }
 
@@ -394,7 +395,7 @@ fn where_nobody_is_nothing_is_said() {
     run(async {
         let (fd, at) = listening();
         drop(fd);
-        let error = Socket::connect_saying(os::socket::stream(&at).unwrap(), &at, b"hello").await.unwrap_err();
+        let error = Socket::toward(&at).unwrap().connect_saying(&at, b"hello").await.unwrap_err();
         assert_eq!((error.as_io().kind(), error.at_once()), (io::ErrorKind::ConnectionRefused, false));
     });
 }
@@ -406,11 +407,14 @@ fn a_connection_that_is_not_taken_is_waited_for() {
         os::socket::listen(&fd, 1).unwrap();
         let mut taken = Vec::new();
         // Some more than are asked for are taken by the system.
-        while let Ok(socket) = timeout(QUIET, Socket::connect(os::socket::stream(&at).unwrap(), &at)).await {
-            taken.push(socket.unwrap());
+        let mut next = Socket::toward(&at).unwrap();
+        while let Ok(connected) = timeout(QUIET, next.connect(&at)).await {
+            connected.unwrap();
+            taken.push(std::mem::replace(&mut next, Socket::toward(&at).unwrap()));
             assert!(taken.len() < 10);
         }
-        let words = Socket::connect_saying(os::socket::stream(&at).unwrap(), &at, b"hello");
+        let last = Socket::toward(&at).unwrap();
+        let words = last.connect_saying(&at, b"hello");
         assert!(timeout(QUIET, words).await.is_err(), "it is waited for with words, too");
     });
 }
@@ -419,7 +423,7 @@ fn a_connection_that_is_not_taken_is_waited_for() {
 fn nobody_there_is_told_when_it_is_known() {
     run(async {
         let nowhere = SockAddr::Unix((*b"/nonexistent/socket").into());
-        let error = Socket::connect(os::socket::stream(&nowhere).unwrap(), &nowhere).await.unwrap_err();
+        let error = Socket::toward(&nowhere).unwrap().connect(&nowhere).await.unwrap_err();
         assert!(error.at_once());
         // TEST-NET-1 (RFC 5737): whatever comes of it, the limit holds.
         let before = now();

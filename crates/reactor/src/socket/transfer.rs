@@ -27,10 +27,11 @@ impl Socket {
             Ok(bytes) if self.kind != Kind::Datagram && *bytes > 0 && *bytes < room => self.with_ready(|ready| {
                 if *ready & END == 0 {
                     *ready &= !READ;
-                } else if self.kind == Kind::Tcp && *ready & (FAILED | URGENT) == 0 {
+                } else if self.is_tcp() && *ready & (FAILED | URGENT) == 0 {
                     *ready |= OVER;
                 }
             }),
+            Ok(0) if self.is_tcp() && room > 0 => self.with_ready(|ready| *ready |= OVER),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(READ),
             _ => {}
         }
@@ -43,6 +44,10 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(WRITE),
             _ => {}
         }
+    }
+
+    fn is_tcp(&self) -> bool {
+        matches!(self.kind, Kind::Tcp(_))
     }
 
     fn attempt(&self, bit: u8, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
@@ -63,10 +68,13 @@ impl Socket {
 
     /// Tells the system of `TCP_NODELAY` at the first of `bytes` that it might keep back.
     fn before_write(&self, bytes: usize) {
-        let state = self.sending.replace(BEGUN);
-        if state == NODELAY && bytes <= ONE_PACKET {
-            self.sending.set(NODELAY | BEGUN);
-        } else if state & NODELAY != 0 {
+        let state = self.sending.get();
+        if state & BEGUN == 0 && bytes <= ONE_PACKET {
+            self.sending.set(state | BEGUN);
+            return;
+        }
+        self.sending.set((state | BEGUN) & !NODELAY);
+        if state & NODELAY != 0 {
             // Only a matter of speed.
             let _ = os::options::set_nodelay(&self.fd);
         }

@@ -1,0 +1,187 @@
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
+
+use os::SockAddr;
+
+use super::{MOST, PERIOD, retire, with_room};
+use crate::executor::with;
+use crate::loopback::{accept, listener, run};
+use crate::{Listener, Socket, sleep, timeout};
+
+/// Longer than anything takes to come about on one machine, milliseconds.
+const SOON: u64 = 20;
+
+fn kept() -> usize {
+    with(|reactor| reactor.spare.borrow().kept.iter().map(|kept| kept.sockets.len()).sum())
+}
+
+fn leaving() -> usize {
+    with(|reactor| reactor.spare.borrow().leaving.len())
+}
+
+/// As if it were so many periods later.
+fn after(periods: u64) {
+    with(|reactor| reactor.spare.borrow_mut().tend(reactor.now() + periods * PERIOD));
+}
+
+/// A connection of a socket that may be used again, and has waited for its peer.
+async fn connection(listener: &Listener, at: &SockAddr) -> (Rc<Socket>, Socket) {
+    let near = Socket::again(at).unwrap();
+    near.connect(at).await.unwrap();
+    let far = accept(listener).await;
+    assert!(timeout(1, near.read(&mut [0])).await.is_err());
+    (near, far)
+}
+
+fn number(socket: &Socket) -> i32 {
+    socket.as_fd().as_raw_fd()
+}
+
+#[test]
+fn a_socket_serves_one_connection_after_another() {
+    run(async {
+        let (listener, at) = listener();
+        let mut first = None;
+        for round in 0..5_u8 {
+            let (near, far) = connection(&listener, &at).await;
+            let port = near.local_addr().unwrap();
+            if let Some((number_before, port_before)) = first.replace((number(&near), port.clone())) {
+                assert_eq!(number(&near), number_before);
+                assert_ne!(port, port_before, "a connection of its own");
+            }
+            let (mut heard, word) = ([0; 8], [round; 3]);
+            near.write_all(&word).await.unwrap();
+            assert_eq!((far.read(&mut heard).await.unwrap(), &heard[..3]), (3, &word[..]));
+            far.write_all(&word).await.unwrap();
+            assert_eq!((near.read(&mut heard).await.unwrap(), &heard[..3]), (3, &word[..]));
+            retire(near);
+            assert_eq!(far.read(&mut heard).await.unwrap(), 0, "the peer is told");
+            assert_eq!((leaving(), kept()), (1, 0));
+            drop(far);
+            sleep(SOON).await;
+            assert_eq!((leaving(), kept()), (0, 1));
+        }
+    });
+}
+
+#[test]
+fn the_peer_may_have_ended_first() {
+    run(async {
+        let (listener, at) = listener();
+        let (near, far) = connection(&listener, &at).await;
+        far.write_all(b"bye").await.unwrap();
+        far.shutdown_write().unwrap();
+        let mut heard = [0; 8];
+        assert_eq!(near.read(&mut heard).await.unwrap(), 3);
+        assert_eq!(near.read(&mut heard).await.unwrap(), 0);
+        retire(near);
+        sleep(SOON).await;
+        assert_eq!((leaving(), kept()), (0, 1));
+        let (near, far) = connection(&listener, &at).await;
+        assert!(!near.is_over() && !near.is_rdhup(), "that was another connection");
+        far.write_all(b"again").await.unwrap();
+        assert_eq!(near.read(&mut heard).await.unwrap(), 5);
+    });
+}
+
+#[test]
+fn what_comes_while_it_takes_leave_ends_it() {
+    run(async {
+        let (listener, at) = listener();
+        let (near, far) = connection(&listener, &at).await;
+        retire(near);
+        far.write_all(b"one thing more").await.unwrap();
+        sleep(SOON).await;
+        assert_eq!((leaving(), kept()), (0, 0));
+        let reset = far.read(&mut [0]).await.unwrap_or(1);
+        assert!(reset > 0 || far.write_all(b"x").await.is_err(), "the peer learns that nobody reads");
+    });
+}
+
+#[test]
+fn what_is_not_at_its_end_is_closed() {
+    run(async {
+        let (listener, at) = listener();
+        // Bytes that nobody has read.
+        let (near, far) = connection(&listener, &at).await;
+        far.write_all(b"unread").await.unwrap();
+        sleep(SOON).await;
+        retire(near);
+        assert_eq!(leaving(), 0);
+        assert_eq!(far.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        // A reset.
+        let (near, far) = connection(&listener, &at).await;
+        os::options::set_reset_on_close(&far).unwrap();
+        retire(near);
+        drop(far);
+        sleep(SOON).await;
+        // One that somebody holds.
+        let (near, far) = connection(&listener, &at).await;
+        let held = Rc::clone(&near);
+        retire(near);
+        drop(far);
+        sleep(SOON).await;
+        drop(held);
+        // One that was set up in a way of its own.
+        let own = Rc::new(Socket::toward(&at).unwrap());
+        own.connect(&at).await.unwrap();
+        let far = accept(&listener).await;
+        assert!(timeout(1, own.read(&mut [0])).await.is_err());
+        retire(own);
+        drop(far);
+        sleep(SOON).await;
+        assert_eq!((leaving(), kept()), (0, 0));
+    });
+}
+
+#[test]
+fn so_many_are_kept_for_as_long_as_they_are_needed() {
+    run(async {
+        let (listener, at) = listener();
+        let mut all = Vec::new();
+        for _ in 0..MOST + 5 {
+            all.push(connection(&listener, &at).await);
+        }
+        let mut far_ends = Vec::new();
+        for (near, far) in all {
+            retire(near);
+            far_ends.push(far);
+        }
+        assert_eq!(leaving(), MOST);
+        far_ends.truncate(50);
+        sleep(SOON).await;
+        assert_eq!((leaving(), kept()), (50, MOST - 50));
+        after(1);
+        assert_eq!((leaving(), kept()), (0, MOST - 50), "a peer that says nothing is not waited for");
+        let mut used = Vec::new();
+        for _ in 0..5 {
+            used.push(connection(&listener, &at).await);
+        }
+        for (near, _far) in used {
+            retire(near);
+        }
+        sleep(SOON).await;
+        assert_eq!(kept(), MOST - 50);
+        after(3);
+        assert_eq!(kept(), 5, "those that were needed meanwhile");
+        after(5);
+        assert_eq!(kept(), 0);
+        assert_eq!(with(|reactor| reactor.spare.borrow().due()), None, "nothing is left to be woken for");
+    });
+}
+
+#[test]
+fn spare_descriptors_are_given_up_for_what_needs_one() {
+    run(async {
+        let (listener, at) = listener();
+        let full = || io::Error::from_raw_os_error(os::errno::EMFILE);
+        assert_eq!(with_room(|| Err::<(), _>(full())).unwrap_err().raw_os_error(), Some(os::errno::EMFILE));
+        let (near, far) = connection(&listener, &at).await;
+        retire(near);
+        drop(far);
+        sleep(SOON).await;
+        assert_eq!(kept(), 1);
+        assert_eq!(with_room(|| if kept() > 0 { Err(full()) } else { Ok(1) }).unwrap(), 1);
+    });
+}
