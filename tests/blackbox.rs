@@ -42,6 +42,7 @@ mod blackbox {
     mod udp;
     mod upgrade;
     mod upstream;
+    mod upstream_sockets;
 }
 
 /// The program under test.

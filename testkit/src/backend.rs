@@ -128,6 +128,11 @@ impl TcpBackend {
         self.seen.lock().unwrap().accepted
     }
 
+    /// How many of them have ended.
+    pub fn finished(&self) -> usize {
+        self.seen.lock().unwrap().finished.len()
+    }
+
     /// What the `nth` connection that ended (from 0) had sent.
     pub fn received(&self, nth: usize) -> Vec<u8> {
         poll("a backend's connection ends", || self.seen.lock().unwrap().finished.get(nth).cloned())
