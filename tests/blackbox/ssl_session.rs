@@ -1,6 +1,6 @@
 //! TLS sessions of clients: tickets, caches, keys.
 
-use testkit::{Gateway, Scratch};
+use testkit::{Gateway, Scratch, TcpBackend, poll};
 
 use super::ssl::{CERT, answering, ask};
 use crate::gateway;
@@ -24,6 +24,24 @@ fn sessions_resume_by_ticket() {
     let gw = answering("$ssl_session_reused", "").start();
     assert_eq!(twice(&gw, ""), answers(".", "r"));
     assert_eq!(twice(&gw, "-tls1_2"), answers(".", "r"));
+}
+
+#[test]
+fn a_client_to_whom_nothing_is_said_gets_its_ticket() {
+    let dir = Scratch::new();
+    let session = dir.path().join("session");
+    let up = TcpBackend::start({
+        let session = session.clone();
+        move |peer| {
+            poll("the ticket is there", || session.exists().then_some(()));
+            peer.send("<<<at last>>>");
+            Vec::new()
+        }
+    });
+    let gw = gateway(&format!("{CERT}server {{ listen 127.0.0.1:%in ssl; proxy_pass %up; }}"));
+    let gw = gw.with("up", up.addr()).start();
+    let client = gw.tls("in").args(&format!("-sess_out {}", session.display()));
+    assert!(client.until("<<<at last>>>").run().stdout.contains("<<<at last>>>"));
 }
 
 #[test]

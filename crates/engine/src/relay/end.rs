@@ -158,6 +158,15 @@ impl TlsEnd {
         }
     }
 
+    /// Gives a client that has shaken hands the tickets of TLS 1.3. Nobody waits for them but for lack of anything to say,
+    /// so that they share a packet with what is said first, should that be soon.
+    pub fn give_tickets(&self) {
+        let mut stream = self.stream.borrow_mut();
+        stream.socket_mut().expect_more(true);
+        stream.send_tickets();
+        stream.socket_mut().expect_more(false);
+    }
+
     /// Says `close_notify` without waiting for the peer's, and with the same packet that nothing more comes.
     pub fn say_goodbye(&mut self) {
         if !self.broken {
@@ -171,7 +180,7 @@ impl TlsEnd {
     fn say_last(&mut self) {
         if !self.broken {
             let mut stream = self.stream.borrow_mut();
-            stream.socket_mut().expect_end();
+            stream.socket_mut().expect_more(true);
             // Whether it arrives is the peer's affair: the connection closes now.
             let _ = stream.shutdown();
         }
@@ -189,7 +198,7 @@ impl TlsEnd {
             // The peer's has come: there is nothing to wait for.
             let is_last = stream.is_read_closed();
             if is_last {
-                stream.socket_mut().expect_end();
+                stream.socket_mut().expect_more(true);
             }
             let wait = match stream.shutdown() {
                 Ok(Shutdown::Complete) if is_last && !self.socket.is_over() => {

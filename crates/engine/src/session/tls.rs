@@ -44,6 +44,7 @@ async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
         let shaken = shake(&end).await;
         ocsp::refresh_staple(s, &end);
         shaken.map_err(|error| hello_too_large(&end, most).unwrap_or_else(|| cause(s, error)))?;
+        end.give_tickets();
         Ok(verify(s, &end).await)
     };
     // The deadline ends it without a word.

@@ -42,8 +42,8 @@ pub struct Transport {
     gathers: bool,
     /// Whether bytes have come or gone since [`Self::has_moved`] was last asked.
     moved: bool,
-    /// Whether what the library writes shares a packet with the end of the stream.
-    is_last: bool,
+    /// Whether what the library writes waits for what follows, to share a packet.
+    expects_more: bool,
     /// Bytes that have come or gone since there was data in them.
     idle: usize,
     owed: Option<Box<Owed>>,
@@ -73,7 +73,7 @@ impl Owed {
 impl Transport {
     /// The library writes to and reads from `socket` itself.
     pub fn new(socket: Rc<Socket>) -> Self {
-        Self { socket, gathers: false, moved: false, is_last: false, idle: 0, owed: None, allowance: usize::MAX }
+        Self { socket, gathers: false, moved: false, expects_more: false, idle: 0, owed: None, allowance: usize::MAX }
     }
 
     /// Has what the library writes wait for [`Self::send_gathered`], before which no other connection of the thread may
@@ -120,13 +120,14 @@ impl Transport {
         Ok(sent)
     }
 
-    /// What the library writes from now on waits for the end of the stream, which has to follow at once.
-    pub fn expect_end(&mut self) {
-        self.is_last = true;
+    /// What the library writes from now on waits for what follows, be it the end of the stream; for a fifth of a second at
+    /// most, after which the system sends it.
+    pub fn expect_more(&mut self, more: bool) {
+        self.expects_more = more;
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = if self.is_last { self.socket.try_write_more(bytes) } else { self.socket.try_write(bytes) }?;
+        let sent = if self.expects_more { self.socket.try_write_more(bytes) } else { self.socket.try_write(bytes) }?;
         self.count(sent);
         Ok(sent)
     }
@@ -198,6 +199,7 @@ impl io::Write for Transport {
 #[cfg(test)]
 mod tests {
     use std::io::{ErrorKind, Read, Write};
+    use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -239,6 +241,31 @@ mod tests {
             assert_eq!(transport.write(b"next").unwrap(), 4);
             got.append(&mut heard(&mut peer));
             assert!(got == [records.concat(), b"next".to_vec()].concat(), "in order and whole");
+        });
+    }
+
+    #[test]
+    fn what_expects_more_shares_its_packet_and_waits_for_no_long_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        reactor::Runtime::new().unwrap().run(async move {
+            let at = os::socket::local_addr(&peer).unwrap();
+            let mut transport = Transport::new(Rc::new(Socket::connected(ours.into(), &at)));
+            let before = os::options::packets_received(&peer).unwrap();
+            transport.expect_more(true);
+            transport.write_all(b"first ").unwrap();
+            transport.expect_more(false);
+            transport.write_all(b"second").unwrap();
+            let mut heard = [0; 12];
+            peer.read_exact(&mut heard).unwrap();
+            assert_eq!(&heard, b"first second");
+            assert_eq!(os::options::packets_received(&peer).unwrap() - before, 1);
+            transport.expect_more(true);
+            transport.write_all(b"last").unwrap();
+            peer.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+            assert_eq!(peer.read(&mut heard).unwrap(), 4, "without anything more");
         });
     }
 

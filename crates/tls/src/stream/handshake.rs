@@ -74,9 +74,6 @@ impl<S: Read + Write> Stream<S> {
                 Ok(()) => {
                     self.is_established = true;
                     self.inner.get_mut().forget();
-                    if self.origin.is_some() {
-                        backend::send_tickets(&mut self.inner);
-                    }
                     return Ok(Status::Done);
                 }
                 Err(error) => error,
@@ -92,6 +89,12 @@ impl<S: Read + Write> Stream<S> {
             };
             choose(&mut self.inner, waiting)?;
         }
+    }
+
+    /// Sends the tickets of TLS 1.3 that a server's library keeps for what is written first. What the client has to say
+    /// next may wait for them.
+    pub fn send_tickets(&mut self) {
+        backend::send_tickets(&mut self.inner);
     }
 }
 
