@@ -45,26 +45,9 @@ const REUSED: u8 = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Of TCP, where a read stops short of what is there for bytes out of band only.
-    Tcp(Family),
+    Tcp,
     Stream,
     Datagram,
-}
-
-/// Which addresses a socket of the network connects to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    /// That of `address`, if it is one of the network.
-    pub(crate) fn of(address: &SockAddr) -> Option<Self> {
-        match address {
-            SockAddr::Inet(address) => Some(if address.is_ipv6() { Self::V6 } else { Self::V4 }),
-            SockAddr::Unix(_) => None,
-        }
-    }
 }
 
 /// A non-blocking socket of any kind.
@@ -108,7 +91,10 @@ impl Socket {
 
     /// The same with `peer` at its other end.
     pub fn connected(fd: OwnedFd, peer: &SockAddr) -> Self {
-        Self::of(fd, Family::of(peer).map_or(Kind::Stream, Kind::Tcp), false)
+        match peer {
+            SockAddr::Inet(_) => Self::of(fd, Kind::Tcp, false),
+            SockAddr::Unix(_) => Self::stream(fd),
+        }
     }
 
     /// A new stream socket for a connection to `to`.
@@ -236,7 +222,7 @@ impl Socket {
     fn register(&self, bit: u8) -> io::Result<()> {
         let (interest, told) = match self.kind {
             Kind::Datagram if !self.shared => (Interest::Reading, 0),
-            Kind::Tcp(_) | Kind::Stream if bit == READ => (Interest::StreamIn, 0),
+            Kind::Tcp | Kind::Stream if bit == READ => (Interest::StreamIn, 0),
             _ => (Interest::Stream, ROOM_TOLD),
         };
         let known = Readiness::new(self.assumed.get() | told);

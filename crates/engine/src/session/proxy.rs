@@ -23,6 +23,7 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
     let stop = carry(s, (client, &mut upstream), first, began).await;
     let done = stopped(s, &stop);
     s.finish_attempt();
+    let peer = crate::net::sock_addr(&picked.address);
     picked.release(s.attempt_first_byte(), s.attempt_time());
     if let End::Tls(end) = &mut upstream {
         if let (Some(key), Some(session)) = (end.remember.take(), end.stream.borrow_mut().take_session()) {
@@ -31,7 +32,7 @@ pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
         end.say_goodbye();
     }
     if matches!(stop, Stop::Ended(_)) && s.from_upstream.get().max(s.to_upstream.get()) <= FEW {
-        reactor::retire(upstream.into_socket());
+        reactor::retire(upstream.into_socket(), &peer);
     }
     done
 }

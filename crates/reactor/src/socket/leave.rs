@@ -3,7 +3,7 @@
 use std::io;
 
 use super::readiness::{CALM, FAILED, OVER, READ, ROOM_TOLD, URGENT, WRITE};
-use super::{Family, Kind, REUSED, SHUT, Socket, UNREGISTERED};
+use super::{REUSED, SHUT, Socket, UNREGISTERED};
 use crate::executor::with;
 
 /// Datagrams that may wait in a socket that is to be used again.
@@ -37,14 +37,6 @@ impl Socket {
     /// Whether this is its place in the reactor.
     pub(crate) fn is_at(&self, slot: u32) -> bool {
         self.slot.get() == slot
-    }
-
-    /// Which addresses it connects to, if it is one of the network.
-    pub(crate) fn family(&self) -> Option<Family> {
-        match self.kind {
-            Kind::Tcp(family) => Some(family),
-            _ => None,
-        }
     }
 
     /// Whether the system has a connection, or what is left of one.

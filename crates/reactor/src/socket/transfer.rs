@@ -27,11 +27,11 @@ impl Socket {
             Ok(bytes) if self.kind != Kind::Datagram && *bytes > 0 && *bytes < room => self.with_ready(|ready| {
                 if *ready & END == 0 {
                     *ready &= !READ;
-                } else if self.is_tcp() && *ready & (FAILED | URGENT) == 0 {
+                } else if self.kind == Kind::Tcp && *ready & (FAILED | URGENT) == 0 {
                     *ready |= OVER;
                 }
             }),
-            Ok(0) if self.is_tcp() && room > 0 => self.with_ready(|ready| *ready |= OVER),
+            Ok(0) if self.kind == Kind::Tcp && room > 0 => self.with_ready(|ready| *ready |= OVER),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(READ),
             _ => {}
         }
@@ -44,10 +44,6 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(WRITE),
             _ => {}
         }
-    }
-
-    fn is_tcp(&self) -> bool {
-        matches!(self.kind, Kind::Tcp(_))
     }
 
     fn attempt(&self, bit: u8, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use os::SockAddr;
 
-use super::{MOST, PERIOD, retire, with_room};
+use super::{MOST_KEPT, MOST_LEAVING, PERIOD, retire, with_room};
 use crate::executor::with;
 use crate::loopback::{accept, listener, run};
 use crate::{Listener, Socket, sleep, timeout};
@@ -13,7 +13,7 @@ use crate::{Listener, Socket, sleep, timeout};
 const SOON: u64 = 20;
 
 fn kept() -> usize {
-    with(|reactor| reactor.spare.borrow().kept.iter().map(|kept| kept.sockets.len()).sum())
+    with(|reactor| reactor.spare.borrow().kept.len())
 }
 
 fn leaving() -> usize {
@@ -55,13 +55,28 @@ fn a_socket_serves_one_connection_after_another() {
             assert_eq!((far.read(&mut heard).await.unwrap(), &heard[..3]), (3, &word[..]));
             far.write_all(&word).await.unwrap();
             assert_eq!((near.read(&mut heard).await.unwrap(), &heard[..3]), (3, &word[..]));
-            retire(near);
+            retire(near, &at);
             assert_eq!(far.read(&mut heard).await.unwrap(), 0, "the peer is told");
             assert_eq!((leaving(), kept()), (1, 0));
             drop(far);
             sleep(SOON).await;
             assert_eq!((leaving(), kept()), (0, 1));
         }
+    });
+}
+
+#[test]
+fn nobody_else_is_connected_to_by_it() {
+    run(async {
+        let ((listener, at), (_other_listener, other)) = (listener(), listener());
+        let (near, far) = connection(&listener, &at).await;
+        let before = number(&near);
+        retire(near, &at);
+        drop(far);
+        sleep(SOON).await;
+        let elsewhere = Socket::again(&other).unwrap();
+        assert_ne!(number(&elsewhere), before);
+        assert_eq!(number(&Socket::again(&at).unwrap()), before);
     });
 }
 
@@ -75,7 +90,7 @@ fn the_peer_may_have_ended_first() {
         let mut heard = [0; 8];
         assert_eq!(near.read(&mut heard).await.unwrap(), 3);
         assert_eq!(near.read(&mut heard).await.unwrap(), 0);
-        retire(near);
+        retire(near, &at);
         sleep(SOON).await;
         assert_eq!((leaving(), kept()), (0, 1));
         let (near, far) = connection(&listener, &at).await;
@@ -90,7 +105,7 @@ fn what_comes_while_it_takes_leave_ends_it() {
     run(async {
         let (listener, at) = listener();
         let (near, far) = connection(&listener, &at).await;
-        retire(near);
+        retire(near, &at);
         far.write_all(b"one thing more").await.unwrap();
         sleep(SOON).await;
         assert_eq!((leaving(), kept()), (0, 0));
@@ -107,19 +122,19 @@ fn what_is_not_at_its_end_is_closed() {
         let (near, far) = connection(&listener, &at).await;
         far.write_all(b"unread").await.unwrap();
         sleep(SOON).await;
-        retire(near);
+        retire(near, &at);
         assert_eq!(leaving(), 0);
         assert_eq!(far.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         // A reset.
         let (near, far) = connection(&listener, &at).await;
         os::options::set_reset_on_close(&far).unwrap();
-        retire(near);
+        retire(near, &at);
         drop(far);
         sleep(SOON).await;
         // One that somebody holds.
         let (near, far) = connection(&listener, &at).await;
         let held = Rc::clone(&near);
-        retire(near);
+        retire(near, &at);
         drop(far);
         sleep(SOON).await;
         drop(held);
@@ -128,7 +143,7 @@ fn what_is_not_at_its_end_is_closed() {
         own.connect(&at).await.unwrap();
         let far = accept(&listener).await;
         assert!(timeout(1, own.read(&mut [0])).await.is_err());
-        retire(own);
+        retire(own, &at);
         drop(far);
         sleep(SOON).await;
         assert_eq!((leaving(), kept()), (0, 0));
@@ -140,29 +155,29 @@ fn so_many_are_kept_for_as_long_as_they_are_needed() {
     run(async {
         let (listener, at) = listener();
         let mut all = Vec::new();
-        for _ in 0..MOST + 5 {
+        for _ in 0..MOST_LEAVING + 5 {
             all.push(connection(&listener, &at).await);
         }
         let mut far_ends = Vec::new();
         for (near, far) in all {
-            retire(near);
+            retire(near, &at);
             far_ends.push(far);
         }
-        assert_eq!(leaving(), MOST);
+        assert_eq!(leaving(), MOST_LEAVING);
         far_ends.truncate(50);
         sleep(SOON).await;
-        assert_eq!((leaving(), kept()), (50, MOST - 50));
+        assert_eq!((leaving(), kept()), (50, MOST_KEPT));
         after(1);
-        assert_eq!((leaving(), kept()), (0, MOST - 50), "a peer that says nothing is not waited for");
+        assert_eq!((leaving(), kept()), (0, MOST_KEPT), "a peer that says nothing is not waited for");
         let mut used = Vec::new();
         for _ in 0..5 {
             used.push(connection(&listener, &at).await);
         }
         for (near, _far) in used {
-            retire(near);
+            retire(near, &at);
         }
         sleep(SOON).await;
-        assert_eq!(kept(), MOST - 50);
+        assert_eq!(kept(), MOST_KEPT);
         after(3);
         assert_eq!(kept(), 5, "those that were needed meanwhile");
         after(5);
@@ -178,7 +193,7 @@ fn spare_descriptors_are_given_up_for_what_needs_one() {
         let full = || io::Error::from_raw_os_error(os::errno::EMFILE);
         assert_eq!(with_room(|| Err::<(), _>(full())).unwrap_err().raw_os_error(), Some(os::errno::EMFILE));
         let (near, far) = connection(&listener, &at).await;
-        retire(near);
+        retire(near, &at);
         drop(far);
         sleep(SOON).await;
         assert_eq!(kept(), 1);
