@@ -12,7 +12,7 @@ use crate::log::{level_of, text_of};
 use crate::relay::{self, End, Flow, Limit, Manner, Report, Side, Stop, Way};
 
 /// The most bytes in one direction that leave the buffers of a socket as they were, so that it may serve another session.
-const FEW: u64 = 65_536;
+const FEW: u64 = 16_384;
 
 /// Proxies `client`.
 pub(super) async fn run(s: &Session, client: &mut End, pass: &Pass) -> Phase {
