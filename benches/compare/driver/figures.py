@@ -70,5 +70,14 @@ def summary(workloads, runs, base):
                 just = [value for _, value in got]
                 lines.append({"workload": w.id, "title": w.title, "who": who, "figure": name,
                               "median": statistics.median(just), "min": min(just), "max": max(just), "n": len(just),
-                              "ratio": statistics.median(ratios) if ratios else None})
+                              "ratio": statistics.median(ratios) if ratios else None, "likely": likely(ratios)})
     return lines
+
+
+def likely(ratios):
+    """Between which ratios the median of all that could be measured is, 19 times out of 20; of few nothing can be said."""
+    count = len(ratios)
+    if count < 12:
+        return None
+    lowest = int((count - 1.96 * count ** 0.5) / 2)
+    return sorted(ratios)[lowest], sorted(ratios)[-1 - lowest]

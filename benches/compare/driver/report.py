@@ -34,6 +34,15 @@ def main_figures(lines):
     return found
 
 
+def _ratio(line):
+    """The ratio to the base, and where it is likely to be if enough was measured to say."""
+    if not line.get("ratio"):
+        return "–"
+    if not line["likely"]:
+        return f"{line['ratio']:.2f}"
+    return f"{line['ratio']:.3f} ({line['likely'][0]:.3f}–{line['likely'][1]:.3f})"
+
+
 def _agreed(runs):
     """Versions and ciphers of TLS, and whose they were."""
     found = {}
@@ -57,9 +66,8 @@ def details(workloads, lines, runs, base):
         rows = []
         for who in dict.fromkeys(line["who"] for line in mine):
             own = {line["figure"]: line for line in mine if line["who"] == who}
-            ratio = own.get(names[0], {}).get("ratio")
             rows.append([who, *(spread(own[name]) if name in own else "–" for name in names),
-                         f"{ratio:.2f}" if ratio else "–"])
+                         _ratio(own.get(names[0], {}))])
         if rows:
             out.append(table(["", *names, f"ratio to {base}"], rows))
         out += [f"{run['who']} failed: {run['bad']}\n" for run in bad]

@@ -123,7 +123,8 @@ class Generator:
 
 
 class Run:
-    """One contestant at one workload: `result` is a dict of what was measured, with `bad` if it failed."""
+    """One contestant at one workload, once or, where it stays up, several times: `result` is a dict of what was measured,
+    with `bad` if it failed."""
 
     def __init__(self, env, who, w, tracer=None):
         self.env, self.who, self.w, self.tracer = env, who, w, tracer
@@ -131,43 +132,70 @@ class Run:
         self.port, self.backends = env.ports.next(), [env.ports.next() for _ in range(1 + bool(w.small))]
         self.cores = env.cores.gateway(w.workers)
         self.load_cores = env.cores.generator(w.workers)
-        self.gateway = None
+        self.gateway, self.processes = None, []
         self.result = {"workload": w.id, "who": who.name}
 
     def measure(self):
+        """Starts it, has it work, ends it."""
         try:
-            if self.who.binary:
-                self._start_gateway()
-            else:
-                self.port = self.backends[0]
-            generator = self._generator(self.w.generator, self.backends[0])
-            generator.ready()
-            if self.w.reloads:
-                self._reloads(generator)
-            elif self.w.small:
-                self._beside(generator)
-            else:
-                self._work(generator)
-            generator.process.stdin.close()
-            generator.process.wait(20)
-            self._check()
+            return self._attempt(self._start) or self._attempt(self._exchange) or self.result
+        finally:
+            self.end()
+
+    def start(self):
+        """The same in parts: starts it; false if that failed."""
+        return self._attempt(self._start) is None
+
+    def work(self):
+        """Has one that is up work once more."""
+        self.result = {"workload": self.w.id, "who": self.who.name}
+        return self._attempt(self._exchange) or self.result
+
+    def end(self):
+        for process in reversed(self.processes):
+            self.env.stop(process)
+        if not self.env.a.keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _attempt(self, step):
+        """The result, if the step failed."""
+        try:
+            step()
+            return None
         except (Fail, OSError, ValueError, subprocess.SubprocessError) as error:
             self.result["bad"] = f"{type(error).__name__}: {error}"
             self._keep_log()
-        finally:
-            for process in reversed(self.env.live):
-                self.env.stop(process)
-            if not self.env.a.keep:
-                shutil.rmtree(self.directory, ignore_errors=True)
-        return self.result
+            return self.result
+
+    def _start(self):
+        if self.who.binary:
+            self._start_gateway()
+        else:
+            self.port = self.backends[0]
+
+    def _exchange(self):
+        generator = self._generator(self.w.generator, self.backends[0])
+        generator.ready()
+        if self.w.reloads:
+            self._reloads(generator)
+        elif self.w.small:
+            self._beside(generator)
+        else:
+            self._work(generator)
+        generator.process.stdin.close()
+        generator.process.wait(20)
+        self._check()
 
     def _generator(self, words, backend, **more):
-        return Generator(self.env, words, self.port, backend, self.load_cores, self.directory, **more)
+        generator = Generator(self.env, words, self.port, backend, self.load_cores, self.directory, **more)
+        self.processes.append(generator.process)
+        return generator
 
     def _start_gateway(self):
         argv = self.who.command(self.directory, self.w, self.port, self.backends, self.env)
         def start():
             self.gateway = self.env.start(argv, self.cores, self.directory, self.who.environment)
+            self.processes.append(self.gateway)
         if not self.w.names:
             start()
             return self._wait_until_up()

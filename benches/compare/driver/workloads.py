@@ -34,6 +34,11 @@ class Workload:
     def idle(self):
         return self.unit == "idle"
 
+    @property
+    def repeatable(self):
+        """Whether a gateway that has done it can do it again, while others are there too."""
+        return self.unit in ("conn", "rtt", "ping") and self.workers == 1
+
     def connections(self):
         """Connections that the gateway must be able to hold, both sides counted."""
         return open_files() - 200 if self.idle else 8192 if self.reloads else 4096
