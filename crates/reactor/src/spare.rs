@@ -7,6 +7,10 @@
 //!
 //! The next one has to be with the same peer: Linux goes on counting where the last connection ended, so that its peer
 //! knows where the next one begins, which is to be a secret from everybody else (RFC 6528).
+//!
+//! Where the peer ends first, it remembers the connection for a while (`TIME-WAIT`), and takes another one from the same
+//! port only if its numbers, or its time stamps where both sides have those, go on from there (RFC 9293 section 3.10.7.4,
+//! RFC 6191). Those of one socket know nothing of the ports of another, so that such a socket is closed.
 
 use std::collections::VecDeque;
 use std::io;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::readiness::{CALM, FAILED, OVER, READ, ROOM_TOLD, URGENT, WRITE};
+use super::readiness::{CALM, END, FAILED, READ, ROOM_TOLD, URGENT, WRITE};
 use super::{REUSED, SHUT, Socket, UNREGISTERED};
 use crate::executor::with;
 
@@ -45,9 +45,9 @@ impl Socket {
     }
 
     /// Says that nothing more comes, for the reactor to tell what the peer says to it; false where it cannot be used
-    /// again, or where a close has more to say, as with bytes that nobody has read.
+    /// again, where a close has more to say, as with bytes that nobody has read, or where the peer has ended first.
     pub(crate) fn take_leave(&self) -> bool {
-        let is_clean = |ready: u8| ready & (FAILED | URGENT | CALM) == 0 && (ready & READ == 0 || ready & OVER != 0);
+        let is_clean = |ready: u8| ready & (READ | END | FAILED | URGENT | CALM) == 0;
         let can_leave = self.sending.get() & REUSED != 0
             && self.slot.get() != UNREGISTERED
             && self.with_ready(|ready| is_clean(*ready))

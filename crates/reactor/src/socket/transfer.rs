@@ -31,7 +31,6 @@ impl Socket {
                     *ready |= OVER;
                 }
             }),
-            Ok(0) if self.kind == Kind::Tcp && room > 0 => self.with_ready(|ready| *ready |= OVER),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(READ),
             _ => {}
         }
