@@ -57,7 +57,8 @@ pub struct Socket {
     /// What is assumed while it is not registered.
     assumed: Cell<u8>,
     kind: Kind,
-    /// How far sending is, and what is to come of the socket: [`transfer::NODELAY`], [`transfer::BEGUN`], [`SHUT`], [`REUSED`].
+    /// How far sending is, and what is to come of the socket: [`transfer::NODELAY`], [`transfer::BEGUN`], [`transfer::TOLD`],
+    /// [`SHUT`], [`REUSED`].
     sending: Cell<u8>,
     /// Others may have the same open socket: closing this descriptor would not deregister it.
     shared: bool,

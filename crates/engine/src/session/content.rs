@@ -12,11 +12,16 @@ use config::Content;
 use config::family::proxy::Pass;
 use policy::address::{self, Address, Host};
 
-/// Runs the content handler of the server in force.
-pub(super) async fn run(s: &Session, client: &mut End) -> Phase {
+/// `tcp_nodelay` towards the client.
+pub(super) fn apply_nodelay(s: &Session) {
     if s.server().conf.core.tcp_nodelay && matches!(s.virtual_address().address, Address::Inet(_)) {
         s.socket.set_nodelay();
     }
+}
+
+/// Runs the content handler of the server in force.
+pub(super) async fn run(s: &Session, client: &mut End) -> Phase {
+    apply_nodelay(s);
     s.doing(Action::None);
     match &s.server().conf.content {
         Content::None => Err(Cause::Told(500)),

@@ -9,7 +9,7 @@ use config::family::ssl::{Certificate, VerifyClient};
 use tls::{Choice, HandshakeError, Identity, Status, Stream};
 
 use super::fail::Cause;
-use super::{Action, Phase, Session, identity, ocsp, overload};
+use super::{Action, Phase, Session, content, identity, ocsp, overload};
 use crate::counters::{self, Counter};
 use crate::log::errno;
 use crate::relay::{End, TlsEnd};
@@ -44,6 +44,8 @@ async fn handshake(s: &Rc<Session>, client: &mut End) -> Phase {
         let shaken = shake(&end).await;
         ocsp::refresh_staple(s, &end);
         shaken.map_err(|error| hello_too_large(&end, most).unwrap_or_else(|| cause(s, error)))?;
+        // Setting it later would send the tickets by themselves.
+        content::apply_nodelay(s);
         end.give_tickets();
         Ok(verify(s, &end).await)
     };

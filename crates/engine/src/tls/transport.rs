@@ -120,8 +120,9 @@ impl Transport {
         Ok(sent)
     }
 
-    /// What the library writes from now on waits for what follows, be it the end of the stream; for a fifth of a second at
-    /// most, after which the system sends it.
+    /// What the library writes from now on waits for what follows, be it the end of the stream; but no longer than until the
+    /// peer's next packet, or the time after which the system would send a lost one again: a fifth of a second, or three
+    /// round trips.
     pub fn expect_more(&mut self, more: bool) {
         self.expects_more = more;
     }
@@ -253,14 +254,19 @@ mod tests {
         reactor::Runtime::new().unwrap().run(async move {
             let at = os::socket::local_addr(&peer).unwrap();
             let mut transport = Transport::new(Rc::new(Socket::connected(ours.into(), &at)));
+            // As a handshake does.
+            transport.socket.set_nodelay();
+            transport.write_all(&[b'h'; 1000]).unwrap();
+            peer.read_exact(&mut [0; 1000]).unwrap();
             let before = os::options::packets_received(&peer).unwrap();
             transport.expect_more(true);
-            transport.write_all(b"first ").unwrap();
+            transport.write_all(&[b'f'; 600]).unwrap();
+            transport.socket.set_nodelay();
             transport.expect_more(false);
             transport.write_all(b"second").unwrap();
-            let mut heard = [0; 12];
+            let mut heard = [0; 606];
             peer.read_exact(&mut heard).unwrap();
-            assert_eq!(&heard, b"first second");
+            assert_eq!(&heard[600..], b"second");
             assert_eq!(os::options::packets_received(&peer).unwrap() - before, 1);
             transport.expect_more(true);
             transport.write_all(b"last").unwrap();

@@ -15,6 +15,8 @@ use super::{Kind, Socket};
 pub(super) const NODELAY: u8 = 1;
 /// Something was written.
 pub(super) const BEGUN: u8 = 2;
+/// The system has been told of `TCP_NODELAY`. To tell it again would have it send what waits for more.
+pub(super) const TOLD: u8 = 16;
 /// What fits into one packet everywhere (RFC 9293 section 3.7.1): as the first of a connection it waits for nothing.
 const ONE_PACKET: usize = 536;
 
@@ -68,8 +70,9 @@ impl Socket {
             self.sending.set(state | BEGUN);
             return;
         }
-        self.sending.set((state | BEGUN) & !NODELAY);
-        if state & NODELAY != 0 {
+        self.sending.set(state | BEGUN);
+        if state & (NODELAY | TOLD) == NODELAY {
+            self.sending.set(state | BEGUN | TOLD);
             // Only a matter of speed.
             let _ = os::options::set_nodelay(&self.fd);
         }
