@@ -70,8 +70,8 @@ pub fn is_connected(socket: impl AsFd) -> bool {
     ready == 1 && polled.revents == libc::POLLOUT
 }
 
-/// Has a socket of datagrams forget its peer, and with that the port that the system chose for it (connect(2),
-/// `AF_UNSPEC`).
+/// Has a socket forget its peer, and with that the port that the system chose for it (connect(2), `AF_UNSPEC`): one of
+/// datagrams, or of a stream whose connection is over.
 pub fn disconnect(socket: impl AsFd) -> io::Result<()> {
     // SAFETY: sockaddr is plain data for which all zeroes is a value.
     let mut nobody: libc::sockaddr = unsafe { mem::zeroed() };

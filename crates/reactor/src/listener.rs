@@ -16,7 +16,6 @@ use os::epoll::Interest;
 use crate::Socket;
 use crate::executor::{current_task, with, with_any};
 use crate::socket::{READ, Readiness};
-use crate::spare::with_room;
 
 /// Connections taken per wake-up where several may be.
 const BURST: u32 = 64;
@@ -84,7 +83,7 @@ impl Listener {
             return Poll::Pending;
         }
         loop {
-            match with_room(|| os::socket::accept(&self.fd)) {
+            match os::socket::accept(&self.fd) {
                 Ok((fd, peer)) => {
                     self.took_one();
                     return Poll::Ready(Ok((Socket::connected(fd, &peer), peer)));

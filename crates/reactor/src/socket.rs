@@ -30,7 +30,6 @@ use os::epoll::Interest;
 
 use crate::executor::{with, with_any};
 use crate::slab::Key;
-use crate::spare::with_room;
 
 pub use connect::{ConnectError, is_near};
 use readiness::{CALM, END, FAILED, OVER, ROOM_TOLD};
@@ -100,7 +99,7 @@ impl Socket {
 
     /// A new stream socket for a connection to `to`.
     pub fn toward(to: &SockAddr) -> io::Result<Self> {
-        with_room(|| os::socket::stream(to)).map(|fd| Self::connected(fd, to))
+        os::socket::stream(to).map(|fd| Self::connected(fd, to))
     }
 
     /// A socket of datagrams of one peer that nobody else has a descriptor of.

@@ -3,7 +3,7 @@
 //!
 //! A connection that has come to a good end takes leave: nothing more is said, and the peer is waited for to say the same,
 //! as the system does behind a close. Once the system is done with it, too, the socket forgets it, and is kept for the
-//! next one. Where anything else comes, or nothing for a second, the socket is closed.
+//! next one. Where anything else comes, or nothing for a second or two, the socket is closed.
 //!
 //! The next one has to be with the same peer: Linux goes on counting where the last connection ended, so that its peer
 //! knows where the next one begins, which is to be a secret from everybody else (RFC 6528).
@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use os::SockAddr;
@@ -27,7 +28,10 @@ use crate::executor::{with, with_any};
 const MOST_LEAVING: usize = 256;
 /// The most that are kept.
 const MOST_KEPT: usize = 128;
-/// Milliseconds for which one may take leave, and after which those are closed that were not needed meanwhile.
+/// The share of all descriptors that spare sockets may have, whose numbers are the lowest: the system gives the lowest that
+/// is free, so that what few connections leave is kept, and what many leave is there for others at once.
+const SHARE: u64 = 8;
+/// Milliseconds for which one may take leave at least, and after which those are closed that were not needed meanwhile.
 const PERIOD: u64 = 1_000;
 
 /// The sockets of a reactor that nobody uses.
@@ -40,6 +44,8 @@ pub(crate) struct Spare {
     unneeded: usize,
     /// The loop time at which some may have to be closed.
     due: u64,
+    /// The lowest number of a descriptor that is not for spare sockets.
+    too_high: i32,
 }
 
 /// A socket that nobody uses.
@@ -51,8 +57,13 @@ struct Free {
 
 impl Default for Spare {
     fn default() -> Self {
-        Self { leaving: VecDeque::new(), kept: Vec::new(), unneeded: 0, due: u64::MAX }
+        Self { leaving: VecDeque::new(), kept: Vec::new(), unneeded: 0, due: u64::MAX, too_high: too_high() }
     }
+}
+
+/// The limit may change while the process runs.
+fn too_high() -> i32 {
+    os::process::nofile().map_or(0, |(limit, _)| i32::try_from(limit / SHARE).unwrap_or(i32::MAX))
 }
 
 impl Spare {
@@ -96,32 +107,18 @@ impl Spare {
         }
         self.kept.drain(..self.unneeded);
         self.unneeded = self.kept.len();
+        self.too_high = too_high();
         let is_empty = self.leaving.is_empty() && self.kept.is_empty();
         self.due = if is_empty { u64::MAX } else { now + PERIOD };
-    }
-
-    /// Closes all; whether there were any.
-    fn clear(&mut self) -> bool {
-        let were_there = self.due != u64::MAX;
-        *self = Self::default();
-        were_there
-    }
-}
-
-/// Runs `call`, and once more where the system has run out of descriptors that spare sockets have.
-pub(crate) fn with_room<T>(call: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    match call() {
-        Err(error)
-            if matches!(error.raw_os_error(), Some(os::errno::EMFILE | os::errno::ENFILE))
-                && with_any(|reactor| reactor.spare.borrow_mut().clear()) == Some(true) =>
-        {
-            call()
-        }
-        result => result,
     }
 }
 
 impl Socket {
+    /// Whether one that nobody uses may be kept for its next use, or others may have need of its descriptor.
+    pub fn may_be_spare(&self) -> bool {
+        with_any(|reactor| self.as_fd().as_raw_fd() < reactor.spare.borrow().too_high).unwrap_or_default()
+    }
+
     /// A stream socket for a connection to `to`, which may have served others to there before; what was set of it by
     /// [`Socket::set_nodelay`] may still be so. Who sets it up in a way of its own takes [`Socket::toward`].
     pub fn again(to: &SockAddr) -> io::Result<Rc<Self>> {
@@ -141,7 +138,8 @@ impl Socket {
 pub fn retire(socket: Rc<Socket>, peer: &SockAddr) {
     let SockAddr::Inet(peer) = peer else { return };
     let _ = with_any(|reactor| {
-        if reactor.spare.borrow().leaving.len() < MOST_LEAVING && socket.take_leave() {
+        let has_room = reactor.spare.borrow().leaving.len() < MOST_LEAVING && socket.may_be_spare();
+        if has_room && socket.take_leave() {
             let now = reactor.now();
             let mut spare = reactor.spare.borrow_mut();
             spare.leaving.push_back((Free { socket, peer: *peer }, now));
