@@ -1,5 +1,7 @@
 //! Sockets towards upstreams, which may serve one session after another: no session finds anything of an earlier one.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use testkit::{Gateway, TcpBackend, descriptors, poll};
@@ -58,6 +60,46 @@ fn each_session_hears_its_own_upstream_alone() {
     poll("each upstream has heard the end of each session", || {
         [&echo, &line, &much].iter().all(|up| up.accepted() == all && up.finished() == all).then_some(())
     });
+}
+
+/// The sockets of a process, by numbers that no other ever has.
+fn sockets(pid: u32) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).collect()
+}
+
+/// Whether any of some sessions in a row, of so many bytes each way, has a socket of the one before.
+fn are_reused(more: &str, bytes: usize) -> bool {
+    let up = TcpBackend::echo();
+    let gw = gateway(&format!("server {{ listen 127.0.0.1:%in; proxy_pass %up; {more} }}")).with("up", up.addr());
+    let gw = gw.start();
+    let listening = sockets(gw.pid());
+    let text = vec![b'x'; bytes];
+    let mut before = BTreeSet::new();
+    (0..10).any(|session| {
+        let mut client = gw.connect("in");
+        client.send(&text);
+        assert_eq!(client.recv(bytes), text);
+        let now: BTreeSet<_> = sockets(gw.pid()).difference(&listening).cloned().collect();
+        drop(client);
+        assert_eq!(up.received(session), text);
+        let is_same = now.intersection(&before).next().is_some();
+        before = now;
+        is_same
+    })
+}
+
+#[test]
+fn only_sockets_that_are_like_new_are_used_again() {
+    if is_nginx() {
+        return;
+    }
+    assert!(are_reused("", 100));
+    assert!(!are_reused("", 20_000), "their buffers may have grown");
+    for own in ["proxy_socket_keepalive on;", "proxy_bind 127.0.0.1;", "tcp_nodelay off;"] {
+        assert!(!are_reused(own, 100), "{own}");
+    }
 }
 
 #[test]

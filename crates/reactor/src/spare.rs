@@ -75,16 +75,16 @@ impl Spare {
     /// Something happened to one that takes leave.
     pub(crate) fn happened(&mut self, slot: u32, bits: u32) {
         let Some(at) = self.leaving.iter().position(|(free, _)| free.socket.is_at(slot)) else { return };
-        let has_failed = bits & epoll::ERROR != 0;
         let has_ended = bits & epoll::HUP != 0;
         let has_come = bits & (epoll::READABLE | epoll::URGENT) != 0;
-        let is_under_way = self.leaving.get(at).is_some_and(|(free, _)| !has_ended || free.socket.has_peer());
-        if !has_failed && is_under_way && (has_ended || !has_come) {
+        let is_spoilt = bits & epoll::ERROR != 0 || (has_come && !has_ended);
+        let is_over = !is_spoilt && has_ended && self.leaving.get(at).is_some_and(|(free, _)| !free.socket.has_peer());
+        if !is_spoilt && !is_over {
             return;
         }
         let Some((free, _)) = self.leaving.remove(at) else { return };
         // Whoever else holds it might have more to say.
-        let is_ours = !has_failed && has_ended && Rc::strong_count(&free.socket) == 1;
+        let is_ours = is_over && Rc::strong_count(&free.socket) == 1;
         if is_ours && self.kept.len() < MOST_KEPT && free.socket.forget_connection().is_ok() {
             self.kept.push(free);
         }

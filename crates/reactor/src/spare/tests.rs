@@ -140,12 +140,14 @@ fn what_is_not_at_its_end_is_closed() {
         retire(near, &at);
         drop(far);
         look().await;
+        assert_eq!((leaving(), kept()), (0, 0));
         // One that somebody holds.
         let (near, far) = connection(&listener, &at).await;
         let held = Rc::clone(&near);
         retire(near, &at);
         drop(far);
         look().await;
+        assert_eq!((leaving(), kept()), (0, 0));
         drop(held);
         // One that was set up in a way of its own.
         let own = Rc::new(Socket::toward(&at).unwrap());
